@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin door to Meson; each target installs the packages that it lacks (tools/packages.txt).
+
+BUILD ?= build
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja:
+	@tools/setup build
+	@meson setup $(BUILD) . >/dev/null
+
+# The main job: redis-server under RAKIS and natively, and the ratio.
+run: all
+	@tools/setup run
+	@bench/redis-demo $(BUILD)/rakis
+
+# Everything that can be checked on this machine.
+check: all
+	@tools/setup check
+	@tests/check --build $(BUILD)
+
+# What a person runs after each edit: under a minute.
+check-quick: all
+	@tests/check --build $(BUILD) --quick
+
+bench: all
+	@tools/setup run bench
+	@bench/bench $(BUILD)/rakis
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+clean:
+	@rm -rf $(BUILD)
+
+.PHONY: all run check check-quick bench install clean

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters that both sides keep, in untrusted memory: the enclave adds to the first part,
+ * the host to the second. They are for people; nothing is decided by them.
+ * 64-bit words only; the enclave stores words that it counts in trusted memory, when
+ * RAKIS_STATS_PUBLISH calls ask for it and at exit.
+ */
+#ifndef RAKIS_BOUNDARY_STATS_H
+#define RAKIS_BOUNDARY_STATS_H
+
+#include <stdint.h>
+
+/* X(name, text): counters of the enclave */
+#define RAKIS_ENCLAVE_COUNTERS(X)				\
+	X(syscalls,		"system calls")			\
+	X(syscalls_trapped,	"  of them trapped, not patched")	\
+	X(sites_patched,	"system call sites patched")	\
+	X(sites_left,		"system call sites left to trap")	\
+	X(requests_exit,	"requests by exit")		\
+	X(requests_ring,	"requests by ring")		\
+	X(spins,		"waits ended by spinning")	\
+	X(parks,		"waits that parked")		\
+	X(wakes,		"wake-ups sent outside")	\
+	X(host_faults,		"host faults (answers refused)")	\
+	X(unknown_syscalls,	"system calls unknown")		\
+	X(signals,		"signals delivered")
+
+/* X(name, text): counters of the host */
+#define RAKIS_HOST_COUNTERS(X)					\
+	X(exits,		"exits")			\
+	X(exits_park,		"  of them to sleep")		\
+	X(interrupts,		"interruptions from outside")	\
+	X(faults,		"exceptions of the program")	\
+	X(traps,		"trapped system calls")
+
+#define RAKIS_STATS_SYSCALLS	512u
+#define RAKIS_STATS_OPCODES	256u
+
+struct rakis_stats {
+#define RAKIS_COUNTER(name, text) uint64_t name;
+	struct { RAKIS_ENCLAVE_COUNTERS(RAKIS_COUNTER) } enclave;
+	struct { RAKIS_HOST_COUNTERS(RAKIS_COUNTER) } host;
+#undef RAKIS_COUNTER
+	uint64_t by_syscall[RAKIS_STATS_SYSCALLS];	/* enclave */
+	uint64_t by_opcode[RAKIS_STATS_OPCODES];	/* enclave: requests */
+};
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands: each gets its own argv and answers the exit status. */
+#ifndef RAKIS_CLI_CLI_H
+#define RAKIS_CLI_CLI_H
+
+int cmd_run(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+#endif

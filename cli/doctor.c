@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rakis doctor: one line for each thing that RAKIS uses. */
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "host/host.h"
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#endif
+
+static void line(bool ok, const char *what, const char *text)
+{
+	printf("%-8s %-24s %s\n", ok ? "ok" : "missing", what, text ? text : "");
+}
+
+static bool check(const char *what, const char *lack)
+{
+	line(!lack, what, lack);
+	return !lack;
+}
+
+static const char *user_dispatch(void)
+{
+	if (!prctl(PR_SET_SYSCALL_USER_DISPATCH, 0, 0, 0, 0))
+		return NULL;
+	return "Linux 5.11 or later with CONFIG_GENERIC_ENTRY; a container's seccomp filter may forbid it";
+}
+
+static const char *uring(void)
+{
+	struct io_uring_params p = { 0 };
+	int fd = syscall(SYS_io_uring_setup, 4, &p);
+
+	if (fd >= 0) {
+		close(fd);
+		return NULL;
+	}
+	if (errno == EPERM)
+		return "forbidden here: sysctl kernel.io_uring_disabled=0, or the container's seccomp profile";
+	return "Linux 5.19 or later with CONFIG_IO_URING";
+}
+
+static const char *xdp(void)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0) {
+		close(fd);
+		return NULL;
+	}
+	if (errno == EPERM)
+		return "needs CAP_NET_RAW: run as root, or setcap cap_net_raw,cap_net_admin,cap_bpf+ep";
+	return "a kernel with CONFIG_XDP_SOCKETS";
+}
+
+static const char *sgx(void)
+{
+	if (!access("/dev/sgx_enclave", R_OK | W_OK))
+		return NULL;
+	if (errno == EACCES)
+		return "/dev/sgx_enclave may not be opened: join its group, or run as root";
+	return "a processor with SGX and flexible launch control, switched on in the firmware";
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	struct utsname uts;
+	bool direct = true;
+
+	if (argc > 1) {
+		bool asked = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h");
+
+		fputs("usage: rakis doctor\n\nTells what this machine can do, what is missing, and how to get it.\n"
+		      "Exit status 0 if programs can run (direct mode).\n", asked ? stdout : stderr);
+		return asked ? 0 : EXIT_USAGE;
+	}
+	uname(&uts);
+	printf("rakis " RAKIS_VERSION ", Linux %s\n", uts.release);
+	direct &= check("processor", machine_lacks());
+	direct &= check("system call dispatch", user_dispatch());
+	direct &= check("enclave range", layout_try());
+	check("io_uring", uring());
+	check("AF_XDP", xdp());
+	check("SGX", sgx());
+	printf("%s\n", direct ? "programs can run (direct mode)" : "programs cannot run: see above");
+	return direct ? 0 : 1;
+}

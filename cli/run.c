@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rakis run: the options. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "host/host.h"
+
+static const char help[] =
+"usage: rakis run [OPTION...] [--] PROGRAM [ARG...]\n"
+"\n"
+"Runs PROGRAM in the RAKIS library OS. A name without a slash is searched in PATH. The\n"
+"environment, standard streams, exit status and signals are the program's own.\n"
+"\n"
+"  --io exit|ring        how requests reach the host (default: exit)\n"
+"  --root DIR            DIR is the program's root directory\n"
+"  --env K=V             set an environment variable; may be repeated\n"
+"  --memory SIZE         memory of the program and the libOS, e.g. 512M, 4G (default: 1G)\n"
+"  --stats[=FILE]        print counters at the end, to FILE if given (JSON if it ends in .json)\n"
+"  --trace               print every system call\n"
+"  --log LEVEL           error, warn (default), info, debug\n"
+"\n"
+"Exit status: the program's; 125 if RAKIS fails, 126 if PROGRAM cannot be run, 127 if\n"
+"there is no such program.\n";
+
+enum { OPT_IO = 1, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE, OPT_LOG, OPT_HELP, OPT_LATER };
+
+static const struct option options[] = {
+	{ "io", required_argument, NULL, OPT_IO },
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "env", required_argument, NULL, OPT_ENV },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "stats", optional_argument, NULL, OPT_STATS },
+	{ "trace", no_argument, NULL, OPT_TRACE },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "sgx", optional_argument, NULL, OPT_LATER },
+	{ "sgx-cost", required_argument, NULL, OPT_LATER },
+	{ "net", required_argument, NULL, OPT_LATER },
+	{ "manifest", required_argument, NULL, OPT_LATER },
+	{ 0 }
+};
+
+extern char **environ;
+
+/* The caller's environment, as an array that --env may change; room for `more` entries. */
+static char **copy_environment(size_t more)
+{
+	char **env;
+	size_t n = 0;
+
+	while (environ[n])
+		n++;
+	env = calloc(n + more + 1, sizeof(*env));
+	if (!env)
+		die(EXIT_RAKIS, "out of memory");
+	memcpy(env, environ, n * sizeof(*env));
+	return env;
+}
+
+static int set_env(char **env, char *entry)
+{
+	size_t n = strcspn(entry, "=");
+
+	if (!n || !entry[n]) {
+		message("--env %s: write NAME=VALUE", entry);
+		return -1;
+	}
+	while (*env && (strncmp(*env, entry, n + 1)))
+		env++;
+	*env = entry;
+	return 0;
+}
+
+static int log_level(const char *name)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+
+	for (int i = 0; i < 4; i++)
+		if (!strcmp(name, names[i]))
+			return i;
+	return -1;
+}
+
+/* 0, or the exit status: below 0 for success without a run. */
+static int parse(struct run_options *opt, int argc, char **argv)
+{
+	int c, index = 0, level;
+
+	while ((c = getopt_long(argc, argv, "+h", options, &index)) != -1) {
+		switch (c) {
+		case OPT_IO:
+			if (!strcmp(optarg, "ring")) {
+				message("--io ring is not in this version; --io exit is the default");
+				return EXIT_USAGE;
+			}
+			if (strcmp(optarg, "exit")) {
+				message("--io %s: exit or ring", optarg);
+				return EXIT_USAGE;
+			}
+			break;
+		case OPT_ROOT:
+			opt->root = optarg;
+			break;
+		case OPT_ENV:
+			if (set_env(opt->env, optarg))
+				return EXIT_USAGE;
+			break;
+		case OPT_MEMORY:
+			opt->memory = parse_size(optarg);
+			if (!opt->memory) {
+				message("--memory %s: not a size; write 512M or 4G", optarg);
+				return EXIT_USAGE;
+			}
+			break;
+		case OPT_STATS:
+			opt->stats = true;
+			opt->stats_file = optarg;
+			break;
+		case OPT_TRACE:
+			opt->trace = true;
+			break;
+		case OPT_LOG:
+			level = log_level(optarg);
+			if (level < 0) {
+				message("--log %s: error, warn, info or debug", optarg);
+				return EXIT_USAGE;
+			}
+			opt->log_level = level;
+			break;
+		case OPT_LATER:
+			message("--%s is not in this version", options[index].name);
+			return EXIT_USAGE;
+		case 'h':
+		case OPT_HELP:
+			fputs(help, stdout);
+			return -1;
+		default:
+			message("%s: not an option of rakis run, or its value is missing; see rakis run --help",
+				argv[optind - 1]);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc) {
+		message("no program given; see rakis run --help");
+		return EXIT_USAGE;
+	}
+	opt->argv = argv + optind;
+	opt->argc = argc - optind;
+	return 0;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options opt = {
+		.log_level = RAKIS_LOG_WARN,
+		.io_mode = RAKIS_IO_EXIT,
+		.env = copy_environment(argc),
+	};
+	int status;
+
+	opterr = 0;
+	status = parse(&opt, argc, argv);
+	if (status)
+		return status < 0 ? 0 : status;
+	run(&opt);
+}

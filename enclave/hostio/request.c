@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Performing requests: the exit transport, the check of the answer, the counters. */
+#include "boundary/boot.h"
+#include "hostio/call.h"
+#include "hostio/park.h"
+#include "hostio/result.h"
+#include "lib/lock.h"
+#include "lib/log.h"
+#include "lib/stats.h"
+
+static struct uptr stats_page;
+
+static void log_to_host(u32 level, const char *text, size_t len)
+{
+	struct call c;
+
+	call_begin(&c, RAKIS_OP_LOG, -1, len);
+	c.rq.addr = call_put(&c, text, len);
+	c.rq.len = len;
+	c.rq.op_flags = level;
+	(void)!call_finish(&c, 0);
+}
+
+static void die(void)
+{
+	host_exit(125, 0);
+}
+
+void hostio_init(const struct rakis_boot *boot)
+{
+	struct uptr arena;
+
+	if (!uptr_check(boot->arena, boot->arena_size, &arena) ||
+	    !uptr_check(boot->stats, sizeof(struct rakis_stats), &stats_page))
+		__builtin_trap();
+	arena_init(arena, boot->arena_size);
+	park_init(boot->cpus);
+	lock_yield = host_yield;
+	log_sink = log_to_host;
+	log_die = die;
+	log_level = boot->log_level;
+}
+
+void stats_publish(void)
+{
+	untrusted_write(uptr_add(stats_page, offsetof(struct rakis_stats, enclave)),
+			&stats.enclave, sizeof(stats.enclave));
+	untrusted_write(uptr_add(stats_page, offsetof(struct rakis_stats, by_syscall)),
+			&stats.by_syscall, sizeof(stats.by_syscall));
+	untrusted_write(uptr_add(stats_page, offsetof(struct rakis_stats, by_opcode)),
+			&stats.by_opcode, sizeof(stats.by_opcode));
+}
+
+s32 host_call(struct rakis_request *rq, u32 most)
+{
+	struct uptr p = arena_request(gate_self()->slot);
+	bool waits = rq->flags & RAKIS_REQ_WAIT;
+	s64 res;
+
+	if (waits && !park_enter())
+		return -EINTR;
+	untrusted_write(p, rq, sizeof(*rq));
+	res = gate_exit(GATE_EXIT_REQUEST, uptr_number(p));
+	if (waits)
+		park_leave();
+	STAT_INC(requests_exit);
+	(*(volatile u64 *)&stats.by_opcode[rq->opcode])++;
+	if (unlikely(!result_is_valid(rq->opcode, rq->flags, most, res))) {
+		STAT_INC(host_faults);
+		if (rq->opcode != RAKIS_OP_LOG)
+			log_error("host fault: answer %ld to request %u is not one it may give", res,
+				  rq->opcode);
+		return -EIO;
+	}
+	return res;
+}
+
+void call_begin(struct call *c, u8 opcode, int fd, size_t size)
+{
+	c->rq = (struct rakis_request){ .opcode = opcode, .fd = fd };
+	c->used = 0;
+	c->buf.size = 0;
+	if (size)
+		arena_get(&c->buf, size);
+}
+
+struct uptr call_room(struct call *c, size_t n)
+{
+	struct uptr p = uptr_add(c->buf.p, c->used);
+
+	c->used += words(n);
+	ASSERT(c->used <= c->buf.size);
+	return p;
+}
+
+u64 call_put(struct call *c, const void *data, size_t n)
+{
+	struct uptr p = call_room(c, n);
+
+	untrusted_write(p, data, n);
+	return uptr_number(p);
+}
+
+s32 call_do(struct call *c, u32 most)
+{
+	return host_call(&c->rq, most);
+}
+
+void call_end(struct call *c)
+{
+	if (c->buf.size)
+		arena_put(&c->buf);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests that may sleep: data, connections, readiness, parking. Every sleep is one poll
+ * that includes the thread's wake descriptor, or a call that a signal ends; a wake-up that
+ * comes just before either is not lost (struct thread, call_unless).
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "host/executor.h"
+#include "host/thread.h"
+
+#define STREAM		(~0ull)		/* `off` of what has no position, or its own */
+#define NS		1000000000ull
+#define FEW_POLLS	16u
+#define MANY_POLLS	65536u
+#define FEW_EVENTS	256u
+
+/* How long a request may still sleep. */
+struct patience {
+	struct timespec ts;		/* the kernel counts it down */
+	_Bool none, forever;
+};
+
+static struct patience patience_of(const struct rakis_request *rq)
+{
+	return (struct patience){
+		.ts = { rq->addr3 / NS, rq->addr3 % NS },
+		.none = !(rq->flags & RAKIS_REQ_WAIT) || !rq->addr3,
+		.forever = rq->addr3 == UINT64_MAX,
+	};
+}
+
+static void used_up(struct thread *t)
+{
+	uint64_t n;
+
+	atomic_store(&t->wake, 0);
+	sys(read, t->wake_fd, &n, sizeof(n));
+}
+
+/*
+ * Sleep until one of the n descriptors is ready, or the time is over. fds[n] is room for
+ * the wake descriptor. Number of ready ones (0: time over), or -EINTR for a wake-up.
+ */
+static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struct patience *p)
+{
+	struct timespec *limit = p->forever ? NULL : &p->ts;
+	long res;
+
+	fds[n] = (struct pollfd){ .fd = t->wake_fd, .events = POLLIN };
+	atomic_store(&t->asleep, ASLEEP_POLL);
+	res = call_unless(&t->wake, SYS_ppoll, (long)fds, n + 1, (long)limit, 0, 8, 0);
+	atomic_store(&t->asleep, AWAKE);
+	if (res == -EINTR || (res > 0 && fds[n].revents)) {
+		used_up(t);
+		return res > 1 ? res - 1 : -EINTR;
+	}
+	return res;
+}
+
+/* 0 when fd is ready for `events` (or broken), else what ends the request. */
+static long wait_fd(struct thread *t, int fd, short events, struct patience *p)
+{
+	struct pollfd fds[2] = { { .fd = fd, .events = events } };
+	long res;
+
+	if (p->none)
+		return -EAGAIN;
+	res = sleep_on(t, fds, 1, p);
+	if (res == 0)
+		return -EAGAIN;
+	return res < 0 ? res : 0;
+}
+
+/* Sleep a little where no readiness can be waited for: 0, or what ends the request. */
+static long doze(struct thread *t, struct patience *p)
+{
+	struct patience little = { .ts.tv_nsec = 1000000 };
+	struct pollfd room[1];
+
+	if (p->none || (!p->forever && !p->ts.tv_sec && p->ts.tv_nsec < little.ts.tv_nsec))
+		return -EAGAIN;
+	p->ts.tv_nsec -= little.ts.tv_nsec;
+	if (p->ts.tv_nsec < 0) {
+		p->ts.tv_nsec += NS;
+		p->ts.tv_sec--;
+	}
+	return sleep_on(t, room, 0, &little);
+}
+
+static int is_ready(int fd, short events)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	struct timespec now = { 0 };
+
+	return sys(ppoll, &pfd, 1, &now, NULL, 8) != 0;
+}
+
+/* Descriptors of streams may be blocking ones that other processes share: look first. */
+static long stream(struct thread *t, const struct rakis_request *rq, long nr, short events)
+{
+	struct patience p = patience_of(rq);
+	long res;
+
+	if (p.none)
+		return is_ready(rq->fd, events) ?
+			system_call(nr, rq->fd, rq->addr, rq->len, 0, 0, 0) : -EAGAIN;
+	do {
+		res = wait_fd(t, rq->fd, events, &p);
+		if (res)
+			return res;
+		atomic_store(&t->asleep, ASLEEP_CALL);
+		res = call_unless(&t->wake, nr, rq->fd, rq->addr, rq->len, 0, 0, 0);
+		atomic_store(&t->asleep, AWAKE);
+	} while (res == -EAGAIN);
+	if (res == -EINTR)
+		used_up(t);
+	return res;
+}
+
+static long data_call(const struct rakis_request *rq)
+{
+	switch (rq->opcode) {
+	case RAKIS_OP_SEND:
+		return sys(sendto, rq->fd, rq->addr, rq->len, rq->op_flags | MSG_DONTWAIT, 0, 0);
+	case RAKIS_OP_RECV:
+		return sys(recvfrom, rq->fd, rq->addr, rq->len, rq->op_flags | MSG_DONTWAIT, 0, 0);
+	case RAKIS_OP_SENDMSG:
+		return sys(sendmsg, rq->fd, rq->addr, rq->op_flags | MSG_DONTWAIT);
+	case RAKIS_OP_RECVMSG:
+		return sys(recvmsg, rq->fd, rq->addr, rq->op_flags | MSG_DONTWAIT);
+	default:
+		/* An inherited socket may be a blocking one. */
+		if (!is_ready(rq->fd, POLLIN))
+			return -EAGAIN;
+		return sys(accept4, rq->fd, rq->addr, rq->off, rq->op_flags | SOCK_CLOEXEC);
+	}
+}
+
+static long socket_data(struct thread *t, const struct rakis_request *rq, short events)
+{
+	struct patience p = patience_of(rq);
+	unsigned int tries = 0;
+	long res;
+
+	for (;;) {
+		res = data_call(rq);
+		if (res != -EAGAIN)
+			return res;
+		/* A local datagram socket may be writable while its receiver's queue is full. */
+		res = tries++ < 2 ? wait_fd(t, rq->fd, events, &p) : doze(t, &p);
+		if (res)
+			return res;
+	}
+}
+
+/* A second connect tells how the first ended, and leaves the socket as a blocking one would. */
+static long connect_wait(struct thread *t, const struct rakis_request *rq)
+{
+	struct patience p = patience_of(rq);
+	_Bool waited = 0;
+	long res, end;
+
+	for (;;) {
+		res = sys(connect, rq->fd, rq->addr, rq->off);
+		if (res == -EISCONN && waited)
+			return 0;
+		if (p.none || (res != -EAGAIN && res != -EINPROGRESS && res != -EALREADY))
+			return res;
+		/* A local listener whose queue is full: nothing tells when it no longer is. */
+		end = res == -EAGAIN ? doze(t, &p) : wait_fd(t, rq->fd, POLLOUT, &p);
+		if (end)
+			return end;
+		waited = 1;
+	}
+}
+
+static long watch(const struct rakis_request *rq)
+{
+	struct epoll_event ev = { .events = rq->op_flags | EPOLLET, .data.u64 = rq->off };
+	int fd = rq->len;
+	long res;
+
+	if (!rq->op_flags) {
+		res = sys(epoll_ctl, rq->fd, EPOLL_CTL_DEL, fd, &ev);
+		return res == -ENOENT ? 0 : res;
+	}
+	res = sys(epoll_ctl, rq->fd, EPOLL_CTL_ADD, fd, &ev);
+	if (res == -EEXIST)
+		res = sys(epoll_ctl, rq->fd, EPOLL_CTL_MOD, fd, &ev);
+	return res;
+}
+
+static long reap(struct thread *t, const struct rakis_request *rq)
+{
+	uint32_t max = rq->len < FEW_EVENTS ? rq->len : FEW_EVENTS;
+	struct rakis_event *out = arena_at(rq->addr, max * sizeof(*out));
+	struct patience p = patience_of(rq);
+	struct epoll_event ev[FEW_EVENTS];
+	long n;
+
+	if (!out || !max)
+		return -EINVAL;
+	for (;;) {
+		n = sys(epoll_pwait, rq->fd, ev, max, 0, NULL, 8);
+		if (n || p.none)
+			break;
+		n = wait_fd(t, rq->fd, POLLIN, &p);
+		if (n)
+			return n;
+	}
+	for (long i = 0; i < n; i++) {
+		out[i].token = ev[i].data.u64;
+		out[i].events = ev[i].events;
+	}
+	return n;
+}
+
+/* Room for n struct pollfd; it stays with the slot. */
+static struct pollfd *poll_room(struct thread *t, uint32_t n)
+{
+	size_t size = n * sizeof(struct pollfd);
+	long p;
+
+	if (t->polls_size < size) {
+		size = (size + 65535) & ~65535ul;
+		p = sys(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p < 0 && p > -4096)
+			return NULL;
+		if (t->polls)
+			sys(munmap, t->polls, t->polls_size);
+		t->polls = (void *)p;
+		t->polls_size = size;
+	}
+	return t->polls;
+}
+
+static long park(struct thread *t, const struct rakis_request *rq)
+{
+	struct rakis_pollfd *asked = arena_at(rq->addr, rq->len * sizeof(*asked));
+	struct patience p = patience_of(rq);
+	struct pollfd few[FEW_POLLS + 1], *fds = few;
+	long n;
+
+	if (rq->len > MANY_POLLS || (rq->len && !asked))
+		return -EINVAL;
+	if (rq->len > FEW_POLLS)
+		fds = poll_room(t, rq->len + 1);
+	if (!fds)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rq->len; i++)
+		fds[i] = (struct pollfd){ .fd = asked[i].fd, .events = asked[i].events };
+	n = sleep_on(t, fds, rq->len, &p);
+	for (uint32_t i = 0; i < rq->len; i++)
+		asked[i].revents = n > 0 ? fds[i].revents : 0;
+	return n == 0 ? -EAGAIN : n;
+}
+
+int64_t exec_wait(struct thread *t, const struct rakis_request *rq)
+{
+	switch (rq->opcode) {
+	case RAKIS_OP_READ:
+		if (rq->off != STREAM)
+			return sys(pread64, rq->fd, rq->addr, rq->len, rq->off);
+		return stream(t, rq, SYS_read, POLLIN);
+	case RAKIS_OP_WRITE:
+		if (rq->off != STREAM)
+			return sys(pwrite64, rq->fd, rq->addr, rq->len, rq->off);
+		return stream(t, rq, SYS_write, POLLOUT);
+	case RAKIS_OP_SEND:
+	case RAKIS_OP_SENDMSG:
+		return socket_data(t, rq, POLLOUT);
+	case RAKIS_OP_RECV:
+	case RAKIS_OP_RECVMSG:
+		/* The error queue shows as POLLERR, which every poll reports. */
+		return socket_data(t, rq, rq->op_flags & MSG_ERRQUEUE ? 0 : POLLIN);
+	case RAKIS_OP_ACCEPT:
+		return socket_data(t, rq, POLLIN);
+	case RAKIS_OP_CONNECT:
+		return connect_wait(t, rq);
+	case RAKIS_OP_EVENTS_CREATE:
+		return sys(epoll_create1, EPOLL_CLOEXEC);
+	case RAKIS_OP_EVENTS_WATCH:
+		return watch(rq);
+	case RAKIS_OP_EVENTS_REAP:
+		return reap(t, rq);
+	case RAKIS_OP_PARK:
+		return park(t, rq);
+	}
+	return NOT_MINE;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the enclave's range lies. Below everything of the host, because Syscall User
+ * Dispatch lets one stretch of addresses make system calls: from the range's end upwards.
+ * A program linked at fixed addresses wants it to begin as low as the kernel allows.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "host/host.h"
+
+#define MIB		(1ull << 20)
+#define GIB		(1ull << 30)
+#define MEMORY_DEFAULT	GIB
+#define HEAP_LEAST	(16 * MIB)
+#define HEAP_MOST	GIB
+#define GUEST_LEAST	(32 * MIB)
+#define SLOTS_SIZE	((uint64_t)RAKIS_SLOT_COUNT * RAKIS_SLOT_SIZE)
+#define RANGE_END_MOST	0x500000000000ull	/* position-independent programs such as rakis lie above */
+
+static uint64_t page_up(uint64_t n)
+{
+	return (n + RAKIS_PAGE_SIZE - 1) & -(uint64_t)RAKIS_PAGE_SIZE;
+}
+
+static uint64_t lowest_address(void)
+{
+	FILE *f = fopen("/proc/sys/vm/mmap_min_addr", "re");
+	unsigned long long least = 0;
+
+	if (f) {
+		if (fscanf(f, "%llu", &least) != 1)
+			least = 0;
+		fclose(f);
+	}
+	return least > 65536 ? page_up(least) : 65536;
+}
+
+/* Naturally aligned, as the range of an enclave must be. */
+static uint64_t aligned_base(uint64_t size)
+{
+	uint64_t base = 4 * GIB;
+
+	while (base < size)
+		base *= 2;
+	return base;
+}
+
+static void *reserve(uint64_t base, uint64_t size)
+{
+	void *p = mmap((void *)base, size, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	/* Kernels before 4.17 take the address as a hint. */
+	if (p != MAP_FAILED && p != (void *)base) {
+		munmap(p, size);
+		errno = EEXIST;
+		return MAP_FAILED;
+	}
+	return p;
+}
+
+void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_size)
+{
+	uint64_t size = memory ? memory & -(uint64_t)RAKIS_PAGE_SIZE : MEMORY_DEFAULT;
+	uint64_t base = p->fixed ? lowest_address() : aligned_base(size);
+	uint64_t heap = page_up(size / 8), least;
+	struct rakis_layout *l = &host.layout;
+
+	if (heap < HEAP_LEAST)
+		heap = HEAP_LEAST;
+	if (heap > HEAP_MOST)
+		heap = HEAP_MOST;
+	least = GUEST_LEAST + heap + SLOTS_SIZE + image_size;
+	if (size < least)
+		die(EXIT_USAGE, "--memory: %llu MiB is too little; at least %llu MiB are needed",
+		    (unsigned long long)(size / MIB), (unsigned long long)(least / MIB + 1));
+	if (size > RANGE_END_MOST - base)
+		die(EXIT_USAGE, "--memory: more than the address space has");
+	*l = (struct rakis_layout){
+		.base = base,
+		.size = size,
+		.image = base + size - image_size,
+		.image_size = image_size,
+		.slot_size = RAKIS_SLOT_SIZE,
+		.slot_count = RAKIS_SLOT_COUNT,
+	};
+	l->slots = l->image - SLOTS_SIZE;
+	l->heap = l->slots - heap;
+	if (p->fixed && (p->low < base || p->high > l->heap))
+		die(EXIT_CANNOT_RUN, "%s: linked at addresses 0x%llx to 0x%llx, which are not within its memory; "
+		    "try a larger --memory", p->path, (unsigned long long)p->low, (unsigned long long)p->high);
+	if (reserve(base, size) == MAP_FAILED)
+		die(EXIT_RAKIS, "cannot reserve %llu MiB of addresses at 0x%llx (%m); "
+		    "try a smaller --memory, or a larger ulimit -v",
+		    (unsigned long long)(size / MIB), (unsigned long long)base);
+	if (mprotect((void *)l->heap, l->image - l->heap, PROT_READ | PROT_WRITE))
+		die(EXIT_RAKIS, "not enough memory for the libOS: %m");
+	/* It is used sparsely; huge pages would make every corner of it resident. */
+	madvise((void *)l->heap, l->image - l->heap, MADV_NOHUGEPAGE);
+}
+
+const char *layout_try(void)
+{
+	uint64_t low = lowest_address();
+
+	if (reserve(aligned_base(MEMORY_DEFAULT), MEMORY_DEFAULT) == MAP_FAILED)
+		return "1 GiB of addresses at 4 GiB cannot be reserved; look at ulimit -v";
+	munmap((void *)aligned_base(MEMORY_DEFAULT), MEMORY_DEFAULT);
+	if (reserve(low, MEMORY_DEFAULT) == MAP_FAILED)
+		return "low addresses cannot be reserved: programs linked at fixed addresses will not run";
+	munmap((void *)low, MEMORY_DEFAULT);
+	return NULL;
+}

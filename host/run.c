@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `rakis run`: everything from the options to the first entry, in order. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "host/host.h"
+#include "host/thread.h"
+
+#define ARENA_SIZE (64ull << 20)
+
+static void *untrusted_memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		die(EXIT_RAKIS, "cannot get %zu MiB of memory for requests: %m", size >> 20);
+	madvise(p, size, MADV_NOHUGEPAGE);
+	return p;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+/* Whatever names a place of the host, before the root changes. */
+static void open_own_files(const struct run_options *opt)
+{
+	host.log_fd = own_fd(dup(STDERR_FILENO));
+	host.proc_fd = own_fd(open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (!opt->stats_file)
+		return;
+	host.stats_fd = own_fd(open(opt->stats_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+	if (host.stats_fd < 0)
+		die(EXIT_RAKIS, "--stats: %s: %m", opt->stats_file);
+	host.stats_json = ends_with(opt->stats_file, ".json");
+}
+
+/* The program's own limit stays what it is (exec_system.c); RAKIS needs a few more. */
+static void raise_limits(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return;
+	host.nofile[0] = lim.rlim_cur;
+	host.nofile[1] = lim.rlim_max;
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+void run(const struct run_options *opt)
+{
+	static struct program program;
+	const struct rakis_boot *boot;
+	struct image *image;
+	const char *lack;
+
+	tsc_begin();
+	boot_record();
+	raise_limits();
+	open_own_files(opt);
+	lack = machine_lacks();
+	if (lack)
+		die(EXIT_RAKIS, "this machine has no %s; rakis doctor tells more", lack);
+	image = image_open();
+	if (opt->root)
+		root_change(opt->root);
+	program_find(&program, opt->argv[0], opt->env);
+	layout_reserve(&program, opt->memory, image_size(image));
+	image_map(image);
+	host.arena_size = ARENA_SIZE;
+	host.arena = (uint64_t)untrusted_memory(ARENA_SIZE);
+	host.stats = untrusted_memory(sizeof(*host.stats));
+	host.count = opt->stats;
+	boot = boot_make(opt, &program);
+	signals_block();
+	signals_install();
+	threads_start(boot);
+}
