@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* struct rakis_boot: what the trusted part is told of the process it begins in. */
+#include <cpuid.h>
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
@@ -101,6 +102,14 @@ static uint64_t kernel_release(const char *release)
 	return (uint64_t)major << 16 | minor << 8;
 }
 
+/* AT_HWCAP as the kernel gives it; glibc's getauxval() has a value of its own. */
+static uint32_t feature_word(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) ? d : 0;
+}
+
 const struct rakis_boot *boot_make(const struct run_options *opt, const struct program *p)
 {
 	struct sysinfo info;
@@ -126,7 +135,7 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 	boot.cpus = sched_getaffinity(0, sizeof(cpus), &cpus) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&cpus);
 	if (!sysinfo(&info))
 		boot.total_memory = (uint64_t)info.totalram * info.mem_unit;
-	boot.hwcap = getauxval(AT_HWCAP);
+	boot.hwcap = feature_word();
 	boot.hwcap2 = getauxval(AT_HWCAP2);
 	boot.cpuid = (uint64_t)cpuid;
 	boot.ncpuid = cpuid_table(cpuid, CPUID_MOST);

@@ -80,6 +80,12 @@ static __m128i load16(const uint8_t *p)
 	return _mm_loadu_si128((const __m128i *)p);
 }
 
+/* A bit for each place where `a` is `x` and `b` is `y`. */
+static unsigned int pair_at(__m128i a, __m128i x, __m128i b, __m128i y)
+{
+	return _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, x), _mm_cmpeq_epi8(b, y)));
+}
+
 static int find_candidates(struct scan *s)
 {
 	const __m128i c0f = _mm_set1_epi8(0x0f), c05 = _mm_set1_epi8(0x05);
@@ -89,8 +95,7 @@ static int find_candidates(struct scan *s)
 		unsigned int hits;
 
 		if (p + 17 <= s->size) {
-			hits = _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(load16(s->b + p), c0f),
-							       _mm_cmpeq_epi8(load16(s->b + p + 1), c05)));
+			hits = pair_at(load16(s->b + p), c0f, load16(s->b + p + 1), c05);
 			if (!hits) {
 				p += 16;
 				continue;
@@ -275,9 +280,7 @@ static void scan_far_branches(struct scan *s)
 
 			n = 16;
 			one = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(a, fe), e8));
-			two = _mm_movemask_epi8(_mm_or_si128(
-				_mm_and_si128(_mm_cmpeq_epi8(a, c0f), _mm_cmpeq_epi8(_mm_and_si128(b, f0), x80)),
-				_mm_and_si128(_mm_cmpeq_epi8(a, c7), _mm_cmpeq_epi8(b, f8))));
+			two = pair_at(a, c0f, _mm_and_si128(b, f0), x80) | pair_at(a, c7, b, f8);
 		} else {
 			one = (s->b[p] & 0xfe) == 0xe8;
 			two = p + 6 <= s->size && ((s->b[p] == 0x0f && (s->b[p + 1] & 0xf0) == 0x80) ||

@@ -5,6 +5,7 @@
 #include "elf/elf.h"
 #include "elf/image.h"
 #include "fs/file.h"
+#include "fs/vfs.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/random.h"
@@ -189,9 +190,9 @@ static int remember(struct loading *l)
 
 	for (char **a = l->argv; *a; a++)
 		len += strlen(*a) + 1;
-	process.exe = kstrdup(l->main.file->path ? l->main.file->path : l->main.path);
+	process.exe = kmalloc(VFS_PATH_MAX);
 	process.cmdline = kmalloc(len + 1);
-	if (!process.exe || !process.cmdline)
+	if (!process.exe || !process.cmdline || file_name(l->main.file, process.exe, VFS_PATH_MAX) < 0)
 		return fail(&l->why, -ENOMEM, "no memory for arguments; raise --memory");
 	for (char **a = l->argv; *a; a++) {
 		size_t n = strlen(*a) + 1;

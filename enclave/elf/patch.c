@@ -101,13 +101,13 @@ static void drop_stale(u64 addr, u64 len)
 	}
 }
 
-/* Is the entry sound, and does memory at `addr` hold its bytes? */
-static bool entry_matches(const struct rakis_patch *e, u64 addr)
+/* Is the entry sound, and does memory at `addr`, of which `room` bytes are mapped, hold it? */
+static bool entry_matches(const struct rakis_patch *e, u64 addr, u64 room)
 {
 	u32 len = e->before + 2u + e->after;
 	u8 now[RAKIS_PATCH_MAX];
 
-	return len >= JUMP && len <= RAKIS_PATCH_MAX &&
+	return len >= JUMP && len <= RAKIS_PATCH_MAX && len <= room &&
 	       e->bytes[e->before] == 0x0f && e->bytes[e->before + 1] == 0x05 &&
 	       copy_from_user(now, addr, len) == 0 && memcmp(now, e->bytes, len) == 0;
 }
@@ -137,7 +137,7 @@ static struct area *collect_sites(int fd, u64 addr, u64 len, u64 off, u8 **stubs
 
 			if (e->offset < off || at >= len)
 				continue;
-			if (at < end || len - at < RAKIS_PATCH_MAX || !entry_matches(e, addr + at)) {
+			if (at < end || !entry_matches(e, addr + at, len - at)) {
 				left++;
 				continue;
 			}

@@ -153,7 +153,9 @@ int stack_build(const struct program *p, u64 *rsp, struct why *why)
 	b.word = table;
 	*b.word++ = argc;
 	put_strings(&b, p->argv);
+	process.env_start = b.at;
 	put_strings(&b, p->envp);
+	process.env_end = b.at;
 	execfn_at = put(&b, p->execfn, execfn_len);
 	make_auxv(p, random_at, platform_at, execfn_at);
 	memcpy(b.word, process.auxv, process.nauxv * sizeof(u64));

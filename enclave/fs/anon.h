@@ -6,7 +6,8 @@
 #include "fs/file.h"
 
 /* The file gets `name` for /proc/self/fd, and O_NONBLOCK of `flags`. NULL: no memory. */
-struct file *anon_file(const struct file_ops *ops, u32 flags, void *priv, const char *name) __must_check;
+struct file *anon_file(const struct file_ops *ops, u32 flags, void *priv, const char *name)
+	__must_check;
 /* The same, readable and writable, behind a new descriptor (O_CLOEXEC of `flags`). On
  * failure `priv` is gone: by ops->release(), or by kfree() if there was no file yet. */
 int anon_fd(const struct file_ops *ops, u32 flags, void *priv, const char *name) __must_check;

@@ -75,7 +75,8 @@ static ssize_t copy_stream(struct file *in, struct file *out, u64 *out_pos, u64 
 	return n > 0 ? press(out, out_pos, buf, n) : n;
 }
 
-static ssize_t copy_from(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, u64 len, u8 *buf)
+static ssize_t copy_from(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, u64 len,
+			 u8 *buf)
 {
 	ssize_t done = 0, n = 0, w;
 

@@ -117,7 +117,8 @@ static const struct node *find(const char *path, size_t len)
 	for (u32 i = 0; i < ARRAY_SIZE(nodes); i++) {
 		const struct node *n = &nodes[i];
 
-		if ((n->ops || n->target) && strlen(n->name) == len && memcmp(n->name, path, len) == 0)
+		if ((n->ops || n->target) && strlen(n->name) == len &&
+		    memcmp(n->name, path, len) == 0)
 			return n;
 	}
 	return NULL;
@@ -142,7 +143,8 @@ static int dev_follow(struct where *w, bool last)
 
 static void fill_stat(const struct node *n, struct statx *out)
 {
-	statx_fill(out, DEV_DEV, node_ino(n), n ? n->mode : S_IFDIR | 0755, n && n->target ? strlen(n->target) : 0);
+	statx_fill(out, DEV_DEV, node_ino(n), n ? n->mode : S_IFDIR | 0755,
+		   n && n->target ? strlen(n->target) : 0);
 	if (n && S_ISCHR(n->mode)) {
 		out->stx_rdev_major = 1;
 		out->stx_rdev_minor = n->minor;

@@ -220,7 +220,7 @@ static void watch_remove(struct epitem *it, bool tell)
 	watch_free(ep, it->watch);
 }
 
-void watch_event(struct epoll *ep, u64 token, u32 events)
+void watch_event(struct epoll *ep, u64 token, u32 events, bool late)
 {
 	u32 i = token, generation = token >> 32, wanted;
 	struct watch *w;
@@ -239,7 +239,8 @@ void watch_event(struct epoll *ep, u64 token, u32 events)
 	if (w->items->file->ready)
 		ready_note(w->items->file->ready, events);
 	for (struct epitem *it = w->items; it; it = it->watch_next)
-		epitem_queue(it, events);
+		if (!late || it->round != ep->round || events & it->events & ~it->reported)
+			epitem_queue(it, events);
 	/* Asked for earlier and of no use now (room to write, say): do not wake for it again. */
 	wanted = watch_wanted(w);
 	if (wanted && !(events & (wanted | ALWAYS)))
@@ -455,7 +456,7 @@ static int item_change(struct epitem *it, const struct epoll_event *ev)
 
 /* ---- instances in instances ---- */
 
-/* How many instances stand in a row below `ep`, itself counted; more than NESTING if one is `top`. */
+/* Instances in a row from `ep` downwards; more than NESTING if one is `top`. */
 static int depth_below(struct epoll *ep, const struct epoll *top, int depth)
 {
 	int most = depth;
@@ -474,7 +475,7 @@ static int depth_below(struct epoll *ep, const struct epoll *top, int depth)
 	return most;
 }
 
-/* How many stand above, itself counted; with links. */
+/* Instances in a row from `ep` upwards; with links. */
 static int depth_above(const struct epoll *ep, int depth)
 {
 	int most = depth;
@@ -497,7 +498,8 @@ static int nesting_check(struct epoll *ep, struct epoll *inner)
 	return above + below > NESTING ? -ELOOP : 0;
 }
 
-int epoll_control(struct file *epoll, int op, struct file *target, int fd, const struct epoll_event *ev)
+int epoll_control(struct file *epoll, int op, struct file *target, int fd,
+		  const struct epoll_event *ev)
 {
 	bool nests = op == EPOLL_CTL_ADD && is_epoll(target);
 	struct epoll *ep = epoll->priv;

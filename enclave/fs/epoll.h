@@ -82,7 +82,7 @@ struct epitem {
 	int fd;
 	int watch;			/* index, or -1 */
 	u32 events;			/* as asked, with ERR and HUP; EP_HOW only while disarmed */
-	u32 round;
+	u32 round, reported;		/* when it was last reported, and what */
 	u64 data;
 	u64 seq;			/* of file->ready, before the host was asked */
 	u32 nwaiters;
@@ -93,8 +93,9 @@ struct epitem {
 bool epitem_queue(struct epitem *it, u32 events);
 /* Tell who waits for the instance. True: a thread was there to be told. */
 bool epoll_notify(struct epoll *ep);
-/* An event of the host; with the mutex. */
-void watch_event(struct epoll *ep, u64 token, u32 events);
+/* An event of the host; with the mutex. `late`: items that this round has reported are not
+ * told again of what it reported of them. */
+void watch_event(struct epoll *ep, u64 token, u32 events, bool late);
 /* The instance as a file: its `poll` operation. */
 u32 epoll_poll(struct file *f, struct poll_table *pt);
 /* The host's descriptor of the instance, made now if need be. */

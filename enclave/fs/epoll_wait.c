@@ -47,7 +47,7 @@ static void buffer_put(struct epoll *ep, struct host_event *b)
 static void absorb(struct round *r, const struct host_event *events, int n)
 {
 	for (int i = 0; i < n; i++)
-		watch_event(r->ep, events[i].token, events[i].events);
+		watch_event(r->ep, events[i].token, events[i].events, r->n && r->uevents);
 	r->absorbed |= n > 0;
 }
 
@@ -117,6 +117,7 @@ static int report(struct round *r, struct epitem *it, u32 bits)
 	}
 	r->n++;
 	it->round = ep->round;
+	it->reported = bits;
 	if (it->events & EPOLLONESHOT) {
 		spin_lock(&ep->lock);
 		it->events &= EP_HOW;
@@ -306,8 +307,12 @@ int epoll_wait(struct file *epoll, u64 uevents, int max, u64 deadline)
 		if (!left && (reaped || !ep->nwatches))
 			break;
 		if (left && signal_pending()) {
-			err = -EINTR;
-			break;
+			/* Events go before signals; the host may have some. */
+			if (reaped || !ep->nwatches) {
+				err = -EINTR;
+				break;
+			}
+			left = HOST_NOWAIT;
 		}
 		if (left && !waiting) {
 			start_waiting(ep, &s);

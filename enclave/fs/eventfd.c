@@ -61,7 +61,9 @@ static ssize_t eventfd_read(struct file *f, struct iter *it, u64 *pos)
 			return err;
 	}
 	wake_up(&e->queue, EPOLLOUT);
-	return iter_write(it, &value, sizeof(value)) == sizeof(value) ? (ssize_t)sizeof(value) : -EFAULT;
+	if (iter_write(it, &value, sizeof(value)) != sizeof(value))
+		return -EFAULT;
+	return sizeof(value);
 }
 
 static ssize_t eventfd_write(struct file *f, struct iter *it, u64 *pos)

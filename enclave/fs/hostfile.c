@@ -21,6 +21,8 @@
 #include "lib/string.h"
 #include "libos/task.h"
 
+#define SIGPIPE 13
+
 struct hostfile {
 	int fd;
 	u32 mode;		/* st_mode */
@@ -173,7 +175,9 @@ static int hostfile_set_flags(struct file *f, u32 flags)
 
 	if ((flags ^ f->flags) & theirs) {
 		fl = host_fcntl(fd_of(f), F_GETFL, 0);
-		err = fl < 0 ? fl : host_fcntl(fd_of(f), F_SETFL, (fl & ~theirs) | (flags & theirs));
+		if (fl < 0)
+			return fl;
+		err = host_fcntl(fd_of(f), F_SETFL, (fl & ~theirs) | (flags & theirs));
 	}
 	return err < 0 ? err : 0;
 }
@@ -334,7 +338,9 @@ static ssize_t stream_write(struct file *f, struct iter *it, u64 *pos)
 		else if (f->ready && n > 0)
 			ready_used(f->ready, EPOLL_OUT_BIT);
 		if (n == -EPIPE) {
-			struct siginfo_min info = { .signo = 13, .pid = process.pid, .uid = process.uid };
+			struct siginfo_min info = {
+				.signo = SIGPIPE, .pid = process.pid, .uid = process.uid,
+			};
 
 			(void)!signal_send_task(current(), &info);
 		}

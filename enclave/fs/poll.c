@@ -82,7 +82,9 @@ static void add_host(struct poll_table *pt, int hostfd, u32 events)
 		return;
 	p->item->host = p->nhost;
 	p->item->look = events & POLL_LOOK;
-	p->host[p->nhost++] = (struct host_pollfd){ .fd = hostfd, .events = events & ~ALWAYS & 0x7fff };
+	p->host[p->nhost++] = (struct host_pollfd){
+		.fd = hostfd, .events = events & ~ALWAYS & 0x7fff,
+	};
 }
 
 static u32 look(struct poll_item *i, struct poll_table *pt)
@@ -165,7 +167,8 @@ static int wait_for_one(struct poller *p, struct poll_item *items, u64 deadline)
 		signal = signal_pending();
 		left = ready || signal ? HOST_NOWAIT : deadline_left(deadline);
 		if (p->nhost) {
-			r = left ? host_poll(p->host, p->nhost, left) : poll_host_now(p->host, p->nhost);
+			r = left ? host_poll(p->host, p->nhost, left) :
+				   poll_host_now(p->host, p->nhost);
 			if (r < 0 && r != -EINTR && r != -EAGAIN)
 				return r;
 			if (r > 0)

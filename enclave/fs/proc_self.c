@@ -20,7 +20,7 @@
 static int oom_score_adj;
 
 /* struct rusage of the kernel, in words */
-enum { RU_UTIME, RU_STIME = 2, RU_MAXRSS = 4, RU_MINFLT = 8, RU_MAJFLT = 9, RU_NVCSW = 16, RU_NIVCSW, RU_WORDS };
+enum { RU_UTIME, RU_STIME = 2, RU_MAXRSS = 4, RU_WORDS = 18 };
 
 void proc_times(u64 *user_ms, u64 *system_ms, u64 *rss)
 {
@@ -81,9 +81,19 @@ static ssize_t set_comm(const char *text, u64 tid)
 	return 0;
 }
 
+/* With links resolved, as the kernel shows it. */
 static void link_exe(struct gen *g)
 {
-	gen_printf(g, "%s", process.exe ? process.exe : "");
+	char *buf = kmalloc(VFS_PATH_MAX);
+	struct file *f;
+
+	if (buf && process.exe && vfs_open(process.exe, O_PATH, 0, &f) == 0) {
+		gen_write(g, buf, file_name(f, buf, VFS_PATH_MAX));
+		file_put(f);
+	} else {
+		gen_printf(g, "%s", process.exe ? process.exe : "");
+	}
+	kfree(buf);
 }
 
 static void link_cwd(struct gen *g)
@@ -153,7 +163,8 @@ static void statm(struct gen *g)
 	mm_for_each(add_size, &s);
 	proc_times(&user, &system, &rss);
 	gen_printf(g, "%lu %lu %lu %lu 0 %lu 0\n", s.total / PAGE_SIZE, rss / PAGE_SIZE,
-		   min(s.file, rss) / PAGE_SIZE, s.code / PAGE_SIZE, (s.data + s.stack) / PAGE_SIZE);
+		   min(s.file, rss) / PAGE_SIZE, s.code / PAGE_SIZE,
+		   (s.data + s.stack) / PAGE_SIZE);
 }
 
 /* ---- stat and status ---- */
@@ -200,8 +211,9 @@ static void stat(struct gen *g)
 	proc_times(&user, &system, &rss);
 	gen_printf(g, "%lu (%s) %c %u %u %u 0 -1 4194304 0 0 0 0 ", g->arg, name, state_of(g->arg),
 		   process.ppid, process.pgid, process.sid);
-	gen_printf(g, "%lu %lu 0 0 20 0 %u 0 %lu %lu %lu 18446744073709551615 ", user / 10, system / 10,
-		   process.ntasks, process.start_ns / TICK_NS, mm_mapped_bytes(), rss / PAGE_SIZE);
+	gen_printf(g, "%lu %lu 0 0 20 0 %u 0 %lu %lu %lu 18446744073709551615 ", user / 10,
+		   system / 10, process.ntasks, process.start_ns / TICK_NS, mm_mapped_bytes(),
+		   rss / PAGE_SIZE);
 	gen_printf(g, "1 1 %lu 0 0 %lu %lu %lu %lu 0 0 0 17 0 0 0 0 0 0 0 0 %lu 0 0 %lu %lu 0\n",
 		   process.stack_top, s.pending & 0x7fffffff, s.blocked & 0x7fffffff,
 		   s.ignored & 0x7fffffff, s.caught & 0x7fffffff, process.brk_start,
@@ -211,6 +223,16 @@ static void stat(struct gen *g)
 static void count_fd(int fd, struct file *f, void *arg)
 {
 	*(int *)arg = fd + 1;
+}
+
+static void kilobytes(struct gen *g, const char *name, u64 bytes)
+{
+	gen_printf(g, "%s:\t%8lu kB\n", name, bytes >> 10);
+}
+
+static void mask(struct gen *g, const char *name, u64 bits)
+{
+	gen_printf(g, "%s:\t%016lx\n", name, bits);
 }
 
 static void status(struct gen *g)
@@ -226,25 +248,41 @@ static void status(struct gen *g)
 	mm_for_each(add_size, &m);
 	proc_times(&user, &system, &rss);
 	fd_for_each(count_fd, &fds);
-	gen_printf(g, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%lu\nPPid:\t%u\n"
-		   "TracerPid:\t0\n", name, (u32)process.umask,
-		   state_of(g->arg) == 'R' ? "R (running)" : "S (sleeping)", process.pid, g->arg, process.ppid);
-	gen_printf(g, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%lu\nGroups:\t",
-		   process.uid, process.euid, process.suid, process.euid,
-		   process.gid, process.egid, process.sgid, process.egid, ALIGN_UP(max(fds, 64), 64));
+	gen_printf(g, "Name:\t%s\nUmask:\t%04o\nState:\t%s\n", name, (u32)process.umask,
+		   state_of(g->arg) == 'R' ? "R (running)" : "S (sleeping)");
+	gen_printf(g, "Tgid:\t%u\nNgid:\t0\nPid:\t%lu\nPPid:\t%u\nTracerPid:\t0\n", process.pid,
+		   g->arg, process.ppid);
+	gen_printf(g, "Uid:\t%u\t%u\t%u\t%u\n", process.uid, process.euid, process.suid,
+		   process.euid);
+	gen_printf(g, "Gid:\t%u\t%u\t%u\t%u\n", process.gid, process.egid, process.sgid,
+		   process.egid);
+	gen_printf(g, "FDSize:\t%lu\nGroups:\t", ALIGN_UP(max(fds, 64), 64));
 	for (u32 i = 0; i < process.ngroups; i++)
 		gen_printf(g, "%u ", process.groups[i]);
-	gen_printf(g, "\nVmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t       0 kB\nVmPin:\t       0 kB\n"
-		   "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\nVmStk:\t%8lu kB\n"
-		   "VmExe:\t%8lu kB\nVmLib:\t%8lu kB\nVmPTE:\t       0 kB\nVmSwap:\t       0 kB\n",
-		   m.total >> 10, m.total >> 10, rss >> 10, rss >> 10, m.data >> 10, m.stack >> 10,
-		   m.code >> 10, m.file >> 10);
-	gen_printf(g, "Threads:\t%u\nSigQ:\t%u/65536\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n"
-		   "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", process.ntasks, process.signals_queued,
-		   s.pending, s.shared, s.blocked, s.ignored, s.caught);
-	gen_printf(g, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n"
-		   "NoNewPrivs:\t0\nSeccomp:\t0\nvoluntary_ctxt_switches:\t0\n"
-		   "nonvoluntary_ctxt_switches:\t0\n", 0ul, caps, caps, caps, 0ul);
+	gen_printf(g, "\n");
+	kilobytes(g, "VmPeak", m.total);
+	kilobytes(g, "VmSize", m.total);
+	kilobytes(g, "VmLck", 0);
+	kilobytes(g, "VmHWM", rss);
+	kilobytes(g, "VmRSS", rss);
+	kilobytes(g, "VmData", m.data);
+	kilobytes(g, "VmStk", m.stack);
+	kilobytes(g, "VmExe", m.code);
+	kilobytes(g, "VmLib", m.file);
+	kilobytes(g, "VmSwap", 0);
+	gen_printf(g, "Threads:\t%u\nSigQ:\t%u/65536\n", process.ntasks, process.signals_queued);
+	mask(g, "SigPnd", s.pending);
+	mask(g, "ShdPnd", s.shared);
+	mask(g, "SigBlk", s.blocked);
+	mask(g, "SigIgn", s.ignored);
+	mask(g, "SigCgt", s.caught);
+	mask(g, "CapInh", 0);
+	mask(g, "CapPrm", caps);
+	mask(g, "CapEff", caps);
+	mask(g, "CapBnd", caps);
+	mask(g, "CapAmb", 0);
+	gen_printf(g, "NoNewPrivs:\t0\nSeccomp:\t0\n"
+		   "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
 }
 
 /* ---- the rest ---- */
@@ -286,7 +324,8 @@ static void limits(struct gen *g)
 		[RLIMIT_RTTIME] = { "Max realtime timeout", "us" },
 	};
 
-	gen_printf(g, "Limit                     Soft Limit           Hard Limit           Units     \n");
+	gen_printf(g, "Limit                     Soft Limit           Hard Limit           "
+		   "Units     \n");
 	for (u32 i = 0; i < RLIM_NLIMITS; i++) {
 		u64 lim[2] = { ~0ull, ~0ull };
 		size_t start = g->len;
@@ -310,7 +349,8 @@ static void mounts(struct gen *g)
 	const struct mount *m;
 
 	for (u32 i = 0; (m = mount_at(i)) != NULL; i++)
-		gen_printf(g, "%s %s %s rw,relatime 0 0\n", m->ops->type, m->len ? m->prefix : "/", m->ops->type);
+		gen_printf(g, "%s %s %s rw,relatime 0 0\n", m->ops->type, m->len ? m->prefix : "/",
+			   m->ops->type);
 }
 
 static void mountinfo(struct gen *g)
@@ -318,8 +358,8 @@ static void mountinfo(struct gen *g)
 	const struct mount *m;
 
 	for (u32 i = 0; (m = mount_at(i)) != NULL; i++)
-		gen_printf(g, "%u %u 0:%u / %s rw,relatime - %s %s rw\n", i + 20, i ? 20 : 1, i + 20,
-			   m->len ? m->prefix : "/", m->ops->type, m->ops->type);
+		gen_printf(g, "%u %u 0:%u / %s rw,relatime - %s %s rw\n", i + 20, i ? 20 : 1,
+			   i + 20, m->len ? m->prefix : "/", m->ops->type, m->ops->type);
 }
 
 static void cgroup(struct gen *g)

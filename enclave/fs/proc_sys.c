@@ -74,7 +74,7 @@ static void cpuinfo(struct gen *g)
 	for (u32 i = 0; i < cpus; i++)
 		gen_printf(g, "processor\t: %u\nvendor_id\t: unknown\nmodel name\t: x86-64\n"
 			   "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n"
-			   "flags\t\t: fpu tsc cx8 cmov mmx fxsr sse sse2 syscall nx lm constant_tsc\n\n",
+			   "flags\t\t: fpu tsc cx8 cmov mmx fxsr sse sse2 syscall nx lm\n\n",
 			   i, cpus, i, cpus);
 }
 
@@ -85,7 +85,8 @@ static void stat(struct gen *g)
 	proc_times(&user, &system, &rss);
 	gen_printf(g, "cpu  %lu 0 %lu 0 0 0 0 0 0 0\n", user / 10, system / 10);
 	for (u32 i = 0; i < cpus; i++)
-		gen_printf(g, "cpu%u %lu 0 %lu 0 0 0 0 0 0 0\n", i, user / 10 / cpus, system / 10 / cpus);
+		gen_printf(g, "cpu%u %lu 0 %lu 0 0 0 0 0 0 0\n", i, user / 10 / cpus,
+			   system / 10 / cpus);
 	gen_printf(g, "intr 0\nctxt 0\nbtime %lu\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
 		   (u64)((realtime_ns() - now_ns()) / NSEC_PER_SEC));
 }
@@ -109,12 +110,13 @@ static void loadavg(struct gen *g)
 
 static void osrelease(struct gen *g)
 {
-	gen_printf(g, "%u.%u.0\n", release >> 16, release >> 8 & 0xff);
+	gen_printf(g, "%u.%u.0-rakis\n", release >> 16, release >> 8 & 0xff);
 }
 
 static void version(struct gen *g)
 {
-	gen_printf(g, "Linux version %u.%u.0 (rakis) #1 SMP RAKIS\n", release >> 16, release >> 8 & 0xff);
+	gen_printf(g, "Linux version %u.%u.0-rakis (rakis) #1 SMP RAKIS\n", release >> 16,
+		   release >> 8 & 0xff);
 }
 
 static void filesystems(struct gen *g)
@@ -145,7 +147,8 @@ static void hostname(struct gen *g)
 static void print_uuid(struct gen *g, const u64 id[2])
 {
 	gen_printf(g, "%08lx-%04lx-4%03lx-%lx%03lx-%012lx\n", id[0] >> 32, id[0] >> 16 & 0xffff,
-		   id[0] & 0xfff, 8 | (id[1] >> 60 & 3), id[1] >> 48 & 0xfff, id[1] & 0xffffffffffff);
+		   id[0] & 0xfff, 8 | (id[1] >> 60 & 3), id[1] >> 48 & 0xfff,
+		   id[1] & 0xffffffffffff);
 }
 
 static void uuid(struct gen *g)

@@ -62,7 +62,8 @@ static bool task_exists(u32 tid)
 	return t;
 }
 
-static const struct proc_entry *entry_of(const struct proc_entry *table, u32 n, const char *name, size_t len)
+static const struct proc_entry *entry_of(const struct proc_entry *table, u32 n, const char *name,
+					 size_t len)
 {
 	for (u32 i = 0; i < n; i++)
 		if (is(name, len, table[i].name))
@@ -226,7 +227,8 @@ static int proc_follow(struct where *w, bool last)
 
 /* ---- listings ---- */
 
-#define ARG(s, index) ((u64)(s)->kind | (u64)(s)->thread << 4 | (u64)(index) << 8 | (u64)(s)->tid << 32)
+#define ARG(s, index) \
+	((u64)(s)->kind | (u64)(s)->thread << 4 | (u64)(index) << 8 | (u64)(s)->tid << 32)
 #define ARG_KIND(arg) ((enum kind)((arg) & 15))
 
 static void list_name(struct gen *g, const char *name, u32 mode)
@@ -334,7 +336,8 @@ static int proc_open(struct where *w, u32 flags, u32 mode, struct file **out)
 		g.arg = s.fd;
 	} else {
 		g.fill = list;
-		g.arg = ARG(&s, s.kind == SYSTEM_DIR && s.entry ? s.entry - proc_sys_entries + 1 : 0);
+		g.arg = ARG(&s,
+			    s.kind == SYSTEM_DIR && s.entry ? s.entry - proc_sys_entries + 1 : 0);
 	}
 	return gen_open(&g, w, flags, out);
 }
@@ -355,7 +358,8 @@ static int proc_stat(struct where *w, u32 flags, u32 mask, struct statx *out)
 		out->stx_gid = process.egid;
 	}
 	if (s.kind == FD_LINK && (f = fd_get_path(s.fd)) != NULL) {
-		out->stx_mode = S_IFLNK | 0100 | (file_readable(f) ? 0400 : 0) | (file_writable(f) ? 0200 : 0);
+		out->stx_mode = S_IFLNK | 0100 | (file_readable(f) ? 0400 : 0) |
+				(file_writable(f) ? 0200 : 0);
 		out->stx_size = 64;
 		file_put(f);
 	}

@@ -56,7 +56,8 @@ static ssize_t signalfd_read(struct file *f, struct iter *it, u64 *pos)
 		if (err && f->flags & O_NONBLOCK)
 			return -EAGAIN;
 		if (err)
-			err = wait_event(&signal_queue, WAIT_FOREVER, !signal_dequeue(s->mask, &info));
+			err = wait_event(&signal_queue, WAIT_FOREVER,
+					 !signal_dequeue(s->mask, &info));
 		if (err)
 			return err;
 		fill(&out, &info);

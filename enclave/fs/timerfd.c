@@ -113,7 +113,9 @@ static ssize_t timerfd_read(struct file *f, struct iter *it, u64 *pos)
 		if (err)
 			return err;
 	}
-	return iter_write(it, &ticks, sizeof(ticks)) == sizeof(ticks) ? (ssize_t)sizeof(ticks) : -EFAULT;
+	if (iter_write(it, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return -EFAULT;
+	return sizeof(ticks);
 }
 
 static u32 timerfd_poll(struct file *f, struct poll_table *pt)

@@ -110,7 +110,8 @@ int tnode_truncate(struct tnode *n, u64 size)
 	if (size > SIZE_MAX_)
 		return -EFBIG;
 	mutex_lock(&n->lock);
-	if ((n->seals & F_SEAL_SHRINK && size < n->size) || (n->seals & F_SEAL_GROW && size > n->size)) {
+	if ((n->seals & F_SEAL_SHRINK && size < n->size) ||
+	    (n->seals & F_SEAL_GROW && size > n->size)) {
 		err = -EPERM;
 	} else {
 		/* The last page too: it must read as zero when the file grows again. */
@@ -350,7 +351,8 @@ static int tmp_fallocate(struct file *f, u32 mode, u64 off, u64 len)
 	if (end > SIZE_MAX_)
 		return -EFBIG;
 	mutex_lock(&n->lock);
-	if (n->seals & F_SEAL_WRITE || (n->seals & F_SEAL_GROW && end > n->size && !(mode & FALLOC_FL_KEEP_SIZE)))
+	if (n->seals & F_SEAL_WRITE ||
+	    (n->seals & F_SEAL_GROW && end > n->size && !(mode & FALLOC_FL_KEEP_SIZE)))
 		err = -EPERM;
 	else if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		zero_range(n, off, end);
@@ -404,7 +406,8 @@ static long tmp_fcntl(struct file *f, u32 cmd, u64 arg)
 		return n->seals;
 	if (cmd != F_ADD_SEALS)
 		return -EINVAL;
-	if (arg & ~(u64)(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+	if (arg &
+	    ~(u64)(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 		return -EINVAL;
 	if (!file_writable(f) || n->seals & F_SEAL_SEAL)
 		return -EPERM;
@@ -429,8 +432,14 @@ static int tmp_reopen(struct file *f, u32 flags, struct file **out);
 	.reopen = tmp_reopen, .release = tmp_release
 
 static const struct file_ops tmpfile_ops = {
-	.kind = "tmpfs", .read = tmp_read, .write = tmp_write, .truncate = tmp_truncate,
-	.fallocate = tmp_fallocate, .map_size = tmp_map_size, .identity = tmp_identity, .fcntl = tmp_fcntl,
+	.kind = "tmpfs",
+	.read = tmp_read,
+	.write = tmp_write,
+	.truncate = tmp_truncate,
+	.fallocate = tmp_fallocate,
+	.map_size = tmp_map_size,
+	.identity = tmp_identity,
+	.fcntl = tmp_fcntl,
 	COMMON,
 };
 
@@ -448,10 +457,12 @@ struct tnode *tnode_of(struct file *f)
 	return f->ops == &tmpfile_ops || f->ops == &tmpdir_ops ? node(f) : NULL;
 }
 
-int tnode_open(struct tnode *n, u32 flags, char *name, void (*list)(struct gen *g), struct file **out)
+int tnode_open(struct tnode *n, u32 flags, char *name, void (*list)(struct gen *g),
+	       struct file **out)
 {
 	struct tfile *t = kzalloc(sizeof(*t));
-	struct file *f = t ? file_new(S_ISDIR(n->mode) ? &tmpdir_ops : &tmpfile_ops, open_status(flags), t) : NULL;
+	const struct file_ops *ops = S_ISDIR(n->mode) ? &tmpdir_ops : &tmpfile_ops;
+	struct file *f = t ? file_new(ops, open_status(flags), t) : NULL;
 
 	if (!f) {
 		kfree(t);

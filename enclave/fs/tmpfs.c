@@ -288,6 +288,16 @@ static bool is_below(const struct tnode *n, const struct tnode *top)
 	return false;
 }
 
+static void moved(struct tnode *n, struct tnode *from, struct tnode *to)
+{
+	if (S_ISDIR(n->mode)) {
+		from->nlink--;
+		to->nlink++;
+		n->parent = to;
+	}
+	touch(from);
+}
+
 static int exchange(struct place *a, struct place *b)
 {
 	if (!b->inode)
@@ -296,15 +306,8 @@ static int exchange(struct place *a, struct place *b)
 		return -EINVAL;
 	a->entry->inode = b->inode;
 	b->entry->inode = a->inode;
-	for (int i = 0; i < 2; i++) {
-		struct tnode *n = i ? b->inode : a->inode, *from = i ? b->dir : a->dir, *to = i ? a->dir : b->dir;
-
-		if (S_ISDIR(n->mode)) {
-			from->nlink--;
-			to->nlink++;
-			n->parent = to;
-		}
-	}
+	moved(a->inode, a->dir, b->dir);
+	moved(b->inode, b->dir, a->dir);
 	return 0;
 }
 

@@ -43,8 +43,10 @@ int vfs_openat(struct where *w, u32 flags, u32 mode, struct file **out)
 			return -EINVAL;
 	}
 	mode = flags & (O_CREAT | __O_TMPFILE) ? mode & 07777 & ~process.umask : 0;
+	if (w->file && flags & O_CREAT && flags & O_EXCL)
+		return -EEXIST;
 	if (w->file)
-		return flags & O_CREAT && flags & O_EXCL ? -EEXIST : file_reopen(w->file, flags, out);
+		return file_reopen(w->file, flags, out);
 	if (w->readonly && ((flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC)))
 		return -EACCES;
 	return w->mnt->ops->open(w, flags, mode, out);
@@ -251,7 +253,10 @@ void statx_fill(struct statx *st, enum fs_dev dev, u64 ino, u32 mode, u64 size)
 void statfs_fill(struct statfs *st, u64 magic)
 {
 	*st = (struct statfs){
-		.f_type = magic, .f_bsize = PAGE_SIZE, .f_frsize = PAGE_SIZE, .f_namelen = VFS_NAME_MAX,
+		.f_type = magic,
+		.f_bsize = PAGE_SIZE,
+		.f_frsize = PAGE_SIZE,
+		.f_namelen = VFS_NAME_MAX,
 	};
 }
 

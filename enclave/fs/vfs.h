@@ -60,7 +60,7 @@ struct mount {
 /* A path of the guest, resolved as far as the libOS does it. */
 struct where {
 	const struct mount *mnt;
-	struct file *file;		/* names this open file itself (empty path, /proc/self/fd/N) */
+	struct file *file; /* names this open file itself (empty path, /proc/self/fd/N) */
 	struct file *dir;		/* holds what dirfd belongs to */
 	int dirfd;			/* host */
 	const char *path;		/* host: for dirfd. Others: within the mount, "" its root */

@@ -202,7 +202,7 @@ static int check_flags(u64 flags)
 		return -EPERM;
 	if (!(flags & CLONE_THREAD)) {
 		if (flags & CLONE_VFORK)
-			return unsupported(&told_vfork, "vfork or posix_spawn (running another program)");
+			return unsupported(&told_vfork, "vfork or posix_spawn");
 		return unsupported(&told_fork, "fork");
 	}
 	if ((flags & THREAD_FLAGS) != THREAD_FLAGS || (flags & ~(THREAD_FLAGS | ALSO_FLAGS)))

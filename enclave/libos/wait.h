@@ -40,7 +40,7 @@ struct waiter {
 
 void wait_queue_init(struct wait_queue *q);
 void waiter_init(struct waiter *w, struct task *task);		/* usually the running task */
-void waiter_add(struct wait_queue *q, struct waiter *w);	/* exclusive ones go to the end */
+void waiter_add(struct wait_queue *q, struct waiter *w);	/* exclusive ones last */
 void waiter_remove(struct waiter *w);				/* harmless if on none */
 void wake_up(struct wait_queue *q, u32 events);			/* all, or up to the first exclusive */
 void wake_up_all(struct wait_queue *q, u32 events);

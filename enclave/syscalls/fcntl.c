@@ -45,7 +45,8 @@ static int lock_inside(struct file *f, u32 cmd, struct flock *fl)
 		return 0;
 	case F_SETLK:
 	case F_SETLKW:
-		if ((fl->l_type == F_RDLCK && !file_readable(f)) || (fl->l_type == F_WRLCK && !file_writable(f)))
+		if ((fl->l_type == F_RDLCK && !file_readable(f)) ||
+		    (fl->l_type == F_WRLCK && !file_writable(f)))
 			return -EBADF;
 		return 0;
 	default:
@@ -170,7 +171,9 @@ static long do_fcntl(struct file *f, int fd, u32 cmd, u64 arg)
 	case F_GETLEASE:
 		return F_UNLCK;
 	default:
-		return f->ops->fcntl ? f->ops->fcntl(f, cmd, arg) : -EINVAL;
+		if (f->ops->fcntl)
+			return f->ops->fcntl(f, cmd, arg);
+		return cmd == F_SETPIPE_SZ || cmd == F_GETPIPE_SZ ? -EBADF : -EINVAL;
 	}
 }
 

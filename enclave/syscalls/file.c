@@ -231,7 +231,8 @@ static long do_fallocate(struct file *f, u32 mode, s64 off, s64 len)
 		return -EBADF;
 	if (!f->ops->fallocate)
 		return f->ops->lseek ? -ENODEV : -ESPIPE;
-	return __builtin_add_overflow(off, len, &end) ? -EFBIG : f->ops->fallocate(f, mode, off, len);
+	return __builtin_add_overflow(off, len, &end) ? -EFBIG
+						      : f->ops->fallocate(f, mode, off, len);
 }
 
 SYSCALL_DEFINE(fallocate)

@@ -27,7 +27,8 @@
 
 static u32 where_flags(u32 at)
 {
-	return (at & AT_SYMLINK_NOFOLLOW ? WHERE_NOFOLLOW : 0) | (at & AT_EMPTY_PATH ? WHERE_EMPTY : 0);
+	return (at & AT_SYMLINK_NOFOLLOW ? WHERE_NOFOLLOW : 0) |
+	       (at & AT_EMPTY_PATH ? WHERE_EMPTY : 0);
 }
 
 static bool at_flags_ok(u32 at)
@@ -44,7 +45,8 @@ static long do_open(int dirfd, u64 upath, u32 flags, u32 mode)
 	struct file *f;
 	long err;
 
-	err = WITH_PATH(dirfd, upath, nofollow ? WHERE_NOFOLLOW : 0, w, vfs_openat(w, flags, mode, &f));
+	err = WITH_PATH(dirfd, upath, nofollow ? WHERE_NOFOLLOW : 0, w,
+			vfs_openat(w, flags, mode, &f));
 	return err ? err : fd_install_or_put(f, flags & O_CLOEXEC);
 }
 
@@ -67,9 +69,9 @@ SYSCALL_DEFINE(openat2)
 {
 	const u64 resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
 			    RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
-	const u64 known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
-			  O_SYNC | FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW |
-			  O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE;
+	const u64 known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
+			  O_NONBLOCK | O_SYNC | FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |
+			  O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE;
 	struct open_how how;
 
 	if (a4 < sizeof(how))
@@ -88,7 +90,8 @@ SYSCALL_DEFINE(openat2)
 	}
 	if (how.flags & ~known || how.resolve & ~resolve || how.mode & ~07777ull ||
 	    (how.mode && !(how.flags & (O_CREAT | __O_TMPFILE))) ||
-	    (how.flags & O_PATH && how.flags & ~(u64)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
+	    (how.flags & O_PATH &&
+	     how.flags & ~(u64)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
 		return -EINVAL;
 	if (how.resolve & RESOLVE_CACHED)
 		return -EAGAIN;		/* its meaning: ask again without */
@@ -105,7 +108,8 @@ static long do_access(int dirfd, u64 upath, u32 mode, u32 flags)
 {
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_EACCESS))
 		return -EINVAL;
-	return WITH_PATH(dirfd, upath, where_flags(flags), w, vfs_access(w, mode, flags & AT_EACCESS));
+	return WITH_PATH(dirfd, upath, where_flags(flags), w,
+			 vfs_access(w, mode, flags & AT_EACCESS));
 }
 
 SYSCALL_DEFINE(access)
@@ -260,7 +264,8 @@ SYSCALL_DEFINE(renameat2)
 
 static long do_link(int olddir, u64 old, int newdir, u64 new, u32 flags)
 {
-	u32 how = (flags & AT_SYMLINK_FOLLOW ? 0 : WHERE_NOFOLLOW) | (flags & AT_EMPTY_PATH ? WHERE_EMPTY : 0);
+	u32 how = (flags & AT_SYMLINK_FOLLOW ? 0 : WHERE_NOFOLLOW) |
+		  (flags & AT_EMPTY_PATH ? WHERE_EMPTY : 0);
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
@@ -327,7 +332,8 @@ SYSCALL_DEFINE(fchown)
 
 SYSCALL_DEFINE(fchownat)
 {
-	return at_flags_ok(a5) ? WITH_PATH(a1, a2, where_flags(a5), w, vfs_chown(w, a3, a4)) : -EINVAL;
+	return at_flags_ok(a5) ? WITH_PATH(a1, a2, where_flags(a5), w, vfs_chown(w, a3, a4))
+			       : -EINVAL;
 }
 
 static long file_utimens(struct file *f, const s64 *times)
@@ -348,8 +354,10 @@ SYSCALL_DEFINE(utimensat)
 	for (int i = 1; times && i < 4; i += 2)
 		if ((u64)t[i] >= NSEC_PER_SEC && t[i] != UTIME_NOW_ && t[i] != UTIME_OMIT_)
 			return -EINVAL;
+	if (!a2 && (a4 || (int)a1 == VFS_FDCWD))
+		return a4 ? -EINVAL : -EFAULT;
 	if (!a2)
-		return a4 ? -EINVAL : (int)a1 == VFS_FDCWD ? -EFAULT : WITH_FD(a1, f, file_utimens(f, times));
+		return WITH_FD(a1, f, file_utimens(f, times));
 	return WITH_PATH(a1, a2, where_flags(a4), w, vfs_utimens(w, times));
 }
 

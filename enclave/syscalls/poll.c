@@ -74,7 +74,8 @@ static long do_poll(u64 ufds, u32 n, u64 deadline)
 	for (u32 i = 0; i < n; i++) {
 		if (items[i].file)
 			file_put(items[i].file);
-		if (put_user((u16)items[i].revents, ufds + i * sizeof(*fds) + offsetof(struct pollfd, revents)))
+		if (put_user((u16)items[i].revents,
+			     ufds + i * sizeof(*fds) + offsetof(struct pollfd, revents)))
 			r = -EFAULT;
 	}
 out:

@@ -59,7 +59,8 @@ SYSCALL_DEFINE(sendfile)
 	return WITH_FD(a2, in, WITH_FD(a1, out, do_sendfile(in, out, a3, a4)));
 }
 
-static ssize_t do_copy_range(struct file *in, u64 uin, struct file *out, u64 uout, u64 len, u32 flags)
+static ssize_t do_copy_range(struct file *in, u64 uin, struct file *out, u64 uout, u64 len,
+			     u32 flags)
 {
 	u32 in_type = type_of(in), out_type = type_of(out);
 	u64 from, to, id[2][2];
@@ -85,7 +86,8 @@ static ssize_t do_copy_range(struct file *in, u64 uin, struct file *out, u64 uou
 		if (size < 0)
 			return size;
 		len = (u64)size > from ? min(len, size - from) : 0;
-		if (!memcmp(id[0], id[1], sizeof(id[0])) && len && from < to + len && to < from + len)
+		if (!memcmp(id[0], id[1], sizeof(id[0])) && len && from < to + len &&
+		    to < from + len)
 			return -EINVAL;
 	}
 	return copy_at(in, uin, out, uout, len);

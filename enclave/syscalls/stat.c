@@ -48,7 +48,8 @@ static int put_stat(const struct statx *x, u64 ubuf)
 /* By name, or with AT_EMPTY_PATH by descriptor: fstat() of the C library. */
 static int stat_at(int dirfd, u64 upath, u32 flags, u32 mask, struct statx *x)
 {
-	u32 how = (flags & AT_SYMLINK_NOFOLLOW ? WHERE_NOFOLLOW : 0) | (flags & AT_EMPTY_PATH ? WHERE_EMPTY : 0);
+	u32 how = (flags & AT_SYMLINK_NOFOLLOW ? WHERE_NOFOLLOW : 0) |
+		  (flags & AT_EMPTY_PATH ? WHERE_EMPTY : 0);
 	char first = 1;
 	struct where *w;
 	struct file *f;

@@ -3,7 +3,7 @@
  * The table. Each room of handlers lists its calls in a .tbl file, one SYS(name, args)
  * each; `args` is for --trace, one letter per argument:
  *   d int  u unsigned  x hex  o octal  p pointer  s string  f descriptor  a AT_FDCWD or
- *   descriptor  - not printed
+ *   descriptor  b buffer that goes out, its length is the next argument  - not printed
  * Handlers take the six registers and return the result or a negative errno; they unpack
  * and call the rooms below.
  */

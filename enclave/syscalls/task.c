@@ -78,7 +78,8 @@ SYSCALL_DEFINE(setsid)
 SYSCALL_DEFINE(clone)
 {
 	struct clone_request c = {
-		.flags = (u32)a1 & ~CSIGNAL, .stack = a2, .parent_tid = a3, .child_tid = a4, .tls = a5,
+		.flags = (u32)a1 & ~CSIGNAL, .stack = a2,
+		.parent_tid = a3, .child_tid = a4, .tls = a5,
 	};
 
 	return task_clone(&c);

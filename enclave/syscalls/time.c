@@ -293,8 +293,9 @@ static int get_timeval_ns(u64 uaddr, u64 *ns)
 		return -EFAULT;
 	if (tv.sec < 0 || (u64)tv.usec >= USEC_PER_SEC)
 		return -EINVAL;
-	*ns = (u64)tv.sec >= INT64_MAX / NSEC_PER_SEC ? INT64_MAX
-						      : tv.sec * NSEC_PER_SEC + tv.usec * NSEC_PER_USEC;
+	*ns = INT64_MAX;
+	if ((u64)tv.sec < INT64_MAX / NSEC_PER_SEC)
+		*ns = tv.sec * NSEC_PER_SEC + tv.usec * NSEC_PER_USEC;
 	return 0;
 }
 

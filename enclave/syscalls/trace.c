@@ -21,27 +21,35 @@ static const char *const formats[] = {
 #undef SYS
 };
 
-static size_t add_string(char *out, size_t room, u64 uaddr)
+/* The start of a text at `uaddr` of `len` bytes, or up to its NUL. */
+static size_t add_text(char *out, size_t room, u64 uaddr, u64 len)
 {
 	char text[TEXT_MOST + 1];
+	bool counted = len != ~0ull;
 	size_t n = 0;
 
-	while (n < TEXT_MOST && !copy_from_user(&text[n], uaddr + n, 1) && text[n])
+	if (!uaddr)
+		return snprintf(out, room, "NULL");
+	while (n < min(len, (u64)TEXT_MOST)) {
+		if (copy_from_user(&text[n], uaddr + n, 1))
+			return snprintf(out, room, "0x%lx", uaddr);
+		if (!counted && !text[n])
+			break;
+		if (text[n] < ' ' || text[n] > '~')
+			text[n] = '.';
 		n++;
-	if (!n && copy_from_user(text, uaddr, 1))
-		return snprintf(out, room, "0x%lx", uaddr);
-	for (size_t i = 0; i < n; i++)
-		if (text[i] < ' ' || text[i] > '~')
-			text[i] = '.';
+	}
 	text[n] = 0;
 	return snprintf(out, room, "\"%s\"%s", text, n == TEXT_MOST ? "..." : "");
 }
 
-static size_t add_argument(char *out, size_t room, char letter, u64 v)
+static size_t add_argument(char *out, size_t room, char letter, u64 v, u64 next)
 {
 	switch (letter) {
 	case 's':
-		return v ? add_string(out, room, v) : (size_t)snprintf(out, room, "NULL");
+		return add_text(out, room, v, ~0ull);
+	case 'b':
+		return add_text(out, room, v, next);
 	case 'p':
 		return v ? snprintf(out, room, "0x%lx", v) : snprintf(out, room, "NULL");
 	case 'd':
@@ -71,7 +79,7 @@ static void describe(const struct regs *r, char *out, size_t room)
 		if (i)
 			n += snprintf(out + n, room - n, ", ");
 		if (n + 1 < room)
-			n += add_argument(out + n, room - n, f[i], args[i]);
+			n += add_argument(out + n, room - n, f[i], args[i], i < 5 ? args[i + 1] : 0);
 	}
 }
 

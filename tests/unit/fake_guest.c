@@ -256,6 +256,11 @@ int vfs_open(const char *path, u32 flags, u32 mode, struct file **out)
 	return -ENOENT;
 }
 
+int file_name(struct file *f, char *buf, size_t n)
+{
+	return snprintf(buf, n, "%s", f->path);
+}
+
 void file_put(struct file *f)
 {
 	open_files--;

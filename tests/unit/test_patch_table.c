@@ -64,7 +64,8 @@ static const struct {
 	u8 before, after;	/* 0, 0: must be left */
 } cases[] = {
 	{ "plain", 5, 0 }, { "pair", 5, 0 }, { "behind", 0, 6 }, { "again", 0, 3 }, { "entry", 5, 0 },
-	{ "relative", 0, 0 }, { "invaded", 0, 0 }, { "invaded_far", 0, 0 }, { "table", 5, 0 }, { "table_register", 0, 0 },
+	{ "relative", 0, 0 }, { "invaded", 0, 0 }, { "invaded_far", 0, 0 },
+	{ "table", 5, 0 }, { "table_register", 0, 0 },
 };
 
 static void made_sites(void **state)

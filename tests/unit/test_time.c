@@ -106,7 +106,8 @@ static void test_follows_host(void **state)
 		assert_in_range(t, a - MS, b + MS);
 		assert_in_range(realtime_ns() - now_ns(), 1000 * NSEC_PER_SEC - MS,
 				1000 * NSEC_PER_SEC + MS);
-		assert_in_range(boottime_ns() - now_ns(), 5 * NSEC_PER_SEC - MS, 5 * NSEC_PER_SEC + MS);
+		assert_in_range(boottime_ns() - now_ns(), 5 * NSEC_PER_SEC - MS,
+				5 * NSEC_PER_SEC + MS);
 	}
 }
 
