@@ -22,7 +22,10 @@ struct async;
 
 /*
  * A completion. Called by whoever reaps, with the ring's reap lock held: must not sleep,
- * leave the enclave, or copy to the guest; may take spin locks, wake tasks, queue requests.
+ * leave the enclave, or copy to the guest; may take spin locks, wake tasks (async_reap()
+ * wraps itself in wake_begin() and wake_end(), so that they are sent when the lock is free),
+ * and queue requests: for two on the ring it came from there is always room, since the reaper
+ * stops while the submission queue has less than a reserve that only completions may use.
  * `more`: a multishot request goes on; otherwise *a may be used again, or freed.
  * `buf` >= 0: the provided buffer that holds `res` bytes; the callee owns it now.
  */
@@ -33,6 +36,13 @@ struct async {
 	u32 ring;		/* where it is in flight */
 	u32 slot;		/* of the table of requests in flight; private */
 	u32 generation;		/* private */
+	/*
+	 * Set by the caller before it submits: that this one is complete is no reason to end a
+	 * park by itself (a send that nobody waits for; most complete as they are submitted).
+	 * The host gets a mark in user_data; a thread that parks sleeps on if all it finds in the
+	 * completion queue is so marked. async_loud() switches that off while somebody cares.
+	 */
+	bool quiet;
 };
 
 /* False: the kernel has no io_uring for us, all goes by exit. */
@@ -69,6 +79,9 @@ void async_kick(u32 ring);
  * Set between park_begin() and park(); park_begin() clears it.
  */
 void async_depend(u32 ring);
+
+/* While the count of a ring is not 0, parks treat its quiet completions as any other. */
+void async_loud(u32 ring, int by);
 
 /* At the end of the process: kick, and wait (at most `ns`) while `busy()` says so. */
 void async_drain(bool (*busy)(void), u64 ns);

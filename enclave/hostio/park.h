@@ -21,6 +21,15 @@ void park_begin(void);
 void park(u64 ns);
 void park_wake(struct gate_thread *t);
 
+/*
+ * Several wake-ups in one section, or one under a spin lock: between begin and end they are
+ * noted, and sent (which may leave the enclave) when the outermost section ends.
+ */
+void wake_begin(void);
+void wake_end(void);
+/* As park_wake(), put off inside such a section. */
+void wake_thread(struct gate_thread *t);
+
 /* Around a request that sleeps outside (RAKIS_REQ_WAIT): enter answers false if a wake-up
  * came already, and then the request must not be made. */
 bool park_enter(void) __must_check;

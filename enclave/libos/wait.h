@@ -52,13 +52,6 @@ void task_wake(struct task *t);
 u64 deadline_left(u64 deadline);
 
 /*
- * Several wake-ups in one section, or one under a spin lock: between begin and end they are
- * noted, and sent (which may leave the enclave) when the outermost section ends.
- */
-void wake_begin(void);
-void wake_end(void);
-
-/*
  * Look at what is pending for the running thread: signals and timers from outside are
  * taken, and a GATE_PENDING_WORK that no signal confirms is dropped, since a thread with
  * anything pending does not sleep. For whoever's park() ended, or request answered -EINTR;
