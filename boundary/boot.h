@@ -38,6 +38,10 @@ struct rakis_layout {
 	uint64_t image_size;
 };
 
+/* Where the host maps pages of files, for RAKIS_OP_WINDOW; addresses only until then. */
+#define RAKIS_WINDOWS		64
+#define RAKIS_WINDOW_SIZE	(64ull << 20)
+
 enum rakis_io_mode { RAKIS_IO_EXIT, RAKIS_IO_RING };
 
 #define RAKIS_BOOT_TRACE	1u	/* print every system call */
@@ -49,6 +53,7 @@ struct rakis_boot {
 
 	uint64_t arena;		/* untrusted memory for requests; page-aligned */
 	uint64_t arena_size;
+	uint64_t windows;	/* RAKIS_WINDOWS stretches of RAKIS_WINDOW_SIZE bytes, one after the other */
 	uint64_t stats;		/* struct rakis_stats, untrusted, written by the enclave */
 
 	uint64_t io_mode;	/* enum rakis_io_mode */

@@ -94,6 +94,7 @@ enum rakis_op {
 	RAKIS_OP_FLOCK,		/* fd, len: operation */
 	RAKIS_OP_FCNTL,		/* fd, len: command, off: integer argument, addr: struct flock * */
 	RAKIS_OP_FDPATH,	/* fd, addr: buffer, len: its size: the path the kernel knows fd by */
+	RAKIS_OP_WINDOW,	/* fd (-1: take it away), off, len: map the file's pages at addr, in a window */
 	RAKIS_OP_FCHDIR,	/* fd: the host's working directory follows the guest's */
 	RAKIS_OP_GETXATTR,	/* fd (-1: path), addr: path, off: name, addr3: value, len: size, op_flags: 1 nofollow */
 	RAKIS_OP_SETXATTR,	/* same; file_index: XATTR_* */

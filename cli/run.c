@@ -93,10 +93,8 @@ static int parse(struct run_options *opt, int argc, char **argv)
 		switch (c) {
 		case OPT_IO:
 			if (!strcmp(optarg, "ring")) {
-				message("--io ring is not in this version; --io exit is the default");
-				return EXIT_USAGE;
-			}
-			if (strcmp(optarg, "exit")) {
+				opt->io_mode = RAKIS_IO_RING;
+			} else if (strcmp(optarg, "exit")) {
 				message("--io %s: exit or ring", optarg);
 				return EXIT_USAGE;
 			}

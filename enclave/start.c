@@ -14,6 +14,7 @@
 #include "fs/vfs.h"
 #include "gate/gate.h"
 #include "hostio/hostio.h"
+#include "hostio/window.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -187,6 +188,7 @@ void libos_start(struct gate_thread *thread, u64 host_boot)
 
 	heap_init(gate_layout.heap, gate_layout.slots);
 	hostio_init(&boot);
+	window_init(boot.windows);
 	syscall_trace = boot.flags & RAKIS_BOOT_TRACE;
 	time_init(&boot);
 	mm_files = fs_mm_ops;

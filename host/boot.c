@@ -120,6 +120,7 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 	boot.layout = host.layout;
 	boot.arena = host.arena;
 	boot.arena_size = host.arena_size;
+	boot.windows = host.windows;
 	boot.stats = (uint64_t)host.stats;
 	boot.io_mode = opt->io_mode;
 	boot.flags = (opt->trace ? RAKIS_BOOT_TRACE : 0) | (opt->stats ? RAKIS_BOOT_STATS : 0);

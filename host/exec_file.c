@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <stddef.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "host/executor.h"
@@ -47,6 +48,21 @@ static int is_empty(uint64_t path)
 	const char *p = arena_at(path, 1);
 
 	return p && !*p;
+}
+
+/* Pages of a file where the enclave asked for them; fd -1: nothing there any more. */
+static long window(const struct rakis_request *rq)
+{
+	uint64_t at = rq->addr - host.windows;
+
+	if (!host.windows || at >= RAKIS_WINDOWS * RAKIS_WINDOW_SIZE || at % RAKIS_WINDOW_SIZE ||
+	    rq->len > RAKIS_WINDOW_SIZE)
+		return -EINVAL;
+	if (rq->fd < 0)
+		return system_call(SYS_mmap, rq->addr, RAKIS_WINDOW_SIZE, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) < 0 ? -ENOMEM : 0;
+	at = system_call(SYS_mmap, rq->addr, rq->len, PROT_READ, MAP_SHARED | MAP_FIXED, rq->fd, rq->off);
+	return at == rq->addr ? 0 : (long)at;
 }
 
 static long change_mode(const struct rakis_request *rq)
@@ -215,6 +231,8 @@ int64_t exec_file(struct thread *t, const struct rakis_request *rq)
 		if (host.proc_fd < 0 || rq->fd < 0)
 			return -ENOENT;
 		return sys(readlinkat, host.proc_fd, fd_name(name, rq->fd), rq->addr, rq->len);
+	case RAKIS_OP_WINDOW:
+		return window(rq);
 	case RAKIS_OP_FCHDIR:
 		return sys(fchdir, rq->fd);
 	case RAKIS_OP_GETXATTR:

@@ -43,6 +43,7 @@ struct host {
 	uint64_t thread_offset;
 
 	uint64_t arena, arena_size;
+	uint64_t windows;		/* RAKIS_WINDOWS of them; 0: none */
 	struct rakis_stats *stats;
 	bool count;			/* somebody wants the statistics */
 	int stats_fd;			/* -1: standard error */

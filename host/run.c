@@ -21,6 +21,14 @@ static void *untrusted_memory(size_t size)
 	return p;
 }
 
+/* Addresses for mappings to come; 0: none, and none are made. */
+static uint64_t address_space(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? 0 : (uint64_t)p;
+}
+
 static bool ends_with(const char *text, const char *end)
 {
 	size_t n = strlen(text), m = strlen(end);
@@ -76,6 +84,7 @@ void run(const struct run_options *opt)
 	image_map(image);
 	host.arena_size = ARENA_SIZE;
 	host.arena = (uint64_t)untrusted_memory(ARENA_SIZE);
+	host.windows = opt->io_mode == RAKIS_IO_RING ? address_space(RAKIS_WINDOWS * RAKIS_WINDOW_SIZE) : 0;
 	host.stats = untrusted_memory(sizeof(*host.stats));
 	host.count = opt->stats;
 	boot = boot_make(opt, &program);

@@ -7,6 +7,7 @@
 #include "lib/string.h"
 
 u64 usercopy_words(void *dst, const void *src, u64 words);
+u64 usercopy_8(void *dst, const void *src);
 
 static u64 enclave_base, enclave_size;
 
@@ -86,6 +87,28 @@ int untrusted_read_user(u64 uaddr, struct uptr src, size_t n)
 		return 0;
 	last = untrusted_load(uptr_add(src, n - rest));
 	return copy_to_user(uaddr + n - rest, &last, rest);
+}
+
+int untrusted_read_user_any(u64 uaddr, struct uptr src, size_t n)
+{
+	while (n) {
+		u64 shift = src.addr_ & 7, word, len;
+
+		if (!shift && n >= 8) {
+			len = n & ~7ull;
+			if (!guest_range_ok(uaddr, len) || user_words(uaddr, src.addr_, len / 8, uaddr, true))
+				return -EFAULT;
+		} else {
+			len = min(n, 8 - shift);
+			if (usercopy_8(&word, (const void *)(src.addr_ - shift)) ||
+			    copy_to_user(uaddr, (char *)&word + shift, len))
+				return -EFAULT;
+		}
+		uaddr += len;
+		src.addr_ += len;
+		n -= len;
+	}
+	return 0;
 }
 
 int untrusted_write_user(struct uptr dst, u64 uaddr, size_t n)

@@ -49,6 +49,9 @@ void untrusted_write(struct uptr dst, const void *src, size_t n);
  * -EFAULT. The guest range is checked here.
  */
 int untrusted_read_user(u64 uaddr, struct uptr src, size_t n) __must_check;
+/* From untrusted memory at any alignment, whose pages the host may take away meanwhile
+ * (windows of files): -EFAULT then, too. */
+int untrusted_read_user_any(u64 uaddr, struct uptr src, size_t n) __must_check;
 int untrusted_write_user(struct uptr dst, u64 uaddr, size_t n) __must_check;
 
 /* Set once at start from the measured layout. */

@@ -15,6 +15,7 @@
 #include "fs/poll.h"
 #include "fs/vfs.h"
 #include "hostio/hostio.h"
+#include "hostio/window.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -31,6 +32,7 @@ struct hostfile {
 	bool dir_in_step;	/* the host's directory position is f->pos */
 	bool locked;		/* POSIX locks were taken through it */
 	struct ready ready;	/* streams */
+	struct window_user window;	/* regular files that are read */
 };
 
 static inline int fd_of(struct file *f)
@@ -66,9 +68,17 @@ static ssize_t reg_read(struct file *f, struct iter *it, u64 *pos)
 {
 	ssize_t n = pos == &f->pos ? settle_pos(f) : 0;
 
+	struct hostfile *h = f->priv;
+	ssize_t more;
+
 	if (n || !it->left)
 		return n;
-	n = host_read(fd_of(f), it, *pos, HOST_NOWAIT);
+	n = window_read(&h->window, h->fd, it, *pos);
+	if (it->left) {
+		more = host_read(h->fd, it, *pos + n, HOST_NOWAIT);
+		if (more > 0 || !n)
+			n += more;
+	}
 	if (n > 0)
 		*pos += n;
 	return n;
@@ -126,11 +136,13 @@ static int hostfile_statfs(struct file *f, struct statfs *out)
 
 static int reg_truncate(struct file *f, u64 len)
 {
+	window_forget_sizes();
 	return host_ftruncate(fd_of(f), len);
 }
 
 static int reg_fallocate(struct file *f, u32 mode, u64 off, u64 len)
 {
+	window_forget_sizes();
 	return host_fallocate(fd_of(f), mode, off, len);
 }
 
@@ -221,6 +233,7 @@ void hostfile_lock_taken(struct file *f)
 
 static void hostfile_release(struct file *f)
 {
+	window_drop(&((struct hostfile *)f->priv)->window);
 	host_close(fd_of(f));
 	kfree(f->priv);
 }
@@ -450,6 +463,8 @@ int hostfile_open(int dirfd, const char *path, u32 flags, u32 mode)
 {
 	/* The host's buffers are not the guest's: alignment rules of O_DIRECT cannot be kept. */
 	flags = (flags & ~O_DIRECT) | O_CLOEXEC;
+	if (flags & O_TRUNC)
+		window_forget_sizes();
 	for (;;) {
 		int fd = host_openat(dirfd, path, flags, mode);
 

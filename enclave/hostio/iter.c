@@ -204,6 +204,23 @@ ssize_t iter_from_arena(struct iter *it, struct uptr src, size_t n)
 	return done;
 }
 
+ssize_t iter_from_window(struct iter *it, struct uptr src, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		u64 len, at = stretch(it, n - done, &len);
+
+		if (!len)
+			break;
+		if (untrusted_read_user_any(at, uptr_add(src, done), len))
+			return done ? (ssize_t)done : -EFAULT;
+		advance(it, len);
+		done += len;
+	}
+	return done;
+}
+
 ssize_t iter_to_arena(struct iter *it, struct uptr dst, size_t n)
 {
 	size_t done = 0;

@@ -40,6 +40,8 @@ ssize_t iter_write(struct iter *it, const void *src, size_t n) __must_check;	/* 
 ssize_t iter_read(struct iter *it, void *dst, size_t n) __must_check;		/* from the guest */
 /* The same between the iterator and the arena, without a copy in between. */
 ssize_t iter_from_arena(struct iter *it, struct uptr src, size_t n) __must_check;
+/* The same from any alignment, and from pages that may go away; guest buffers only. */
+ssize_t iter_from_window(struct iter *it, struct uptr src, size_t n) __must_check;
 ssize_t iter_to_arena(struct iter *it, struct uptr dst, size_t n) __must_check;
 int iter_zero(struct iter *it, size_t n) __must_check;
 /* Go back by n bytes that were walked over but not used. */

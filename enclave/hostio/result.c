@@ -94,6 +94,7 @@ static const struct rule rules[RAKIS_OP_END] = {
 	[RAKIS_OP_FLOCK]		= { ZERO, SET(ANY) },
 	[RAKIS_OP_FCNTL]		= { VALUE, SET(ANY) },
 	[RAKIS_OP_FDPATH]		= { COUNT, SET(PATH) },
+	[RAKIS_OP_WINDOW]		= { ZERO, SET(PATH) },
 	[RAKIS_OP_FCHDIR]		= { ZERO, SET(PATH) },
 	[RAKIS_OP_GETXATTR]		= { VALUE, SET(ANY) },
 	[RAKIS_OP_SETXATTR]		= { ZERO, SET(ANY) },
