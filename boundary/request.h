@@ -30,7 +30,7 @@ struct rakis_request {
 	uint16_t personality;
 	uint32_t file_index;
 	uint64_t addr3;
-	uint64_t pad;
+	uint64_t rings;		/* exit transport: RAKIS_RINGS(); by ring: 0 */
 };
 
 _Static_assert(sizeof(struct rakis_request) == 64, "a request is an SQE");
@@ -43,6 +43,15 @@ _Static_assert(sizeof(struct rakis_request) == 64, "a request is an SQE");
  * ACCEPT, CONNECT (waits for the connection and answers its error).
  */
 #define RAKIS_REQ_WAIT	0x80u
+
+/*
+ * What an exit does for the rings besides, as three masks of ring numbers: first submit
+ * what is queued on the rings `submit`; a request that sleeps is woken (with EINTR) by
+ * completions on the rings `sleep`, but not by quiet ones (boundary/uring.h) unless the ring
+ * is in `loud`.
+ */
+#define RAKIS_RINGS(submit, sleep, loud) \
+	((uint64_t)(submit) | (uint64_t)(sleep) << 16 | (uint64_t)(loud) << 32)
 
 /* The most bytes one request moves; longer transfers are split. */
 #define RAKIS_REQ_MAX_BYTES	(1u << 20)
@@ -135,6 +144,10 @@ enum rakis_op {
 	RAKIS_OP_RLIMIT,	/* fd: resource, addr: u64[2], op_flags: 0 get, 1 set */
 	RAKIS_OP_RUSAGE,	/* fd: who, addr: struct rusage of the kernel (144 bytes) */
 	RAKIS_OP_SYSINFO,	/* addr: struct sysinfo of the kernel (112 bytes) */
+
+	/* Rings. */
+	RAKIS_OP_URING_SETUP,	/* fd: number of the ring, addr: struct rakis_uring to fill in */
+	RAKIS_OP_KICK,		/* nothing but what `rings` says */
 
 	/* Programs. */
 	RAKIS_OP_PATCH_TABLE,	/* fd: ELF file, addr: struct rakis_patch[len], off: first entry wanted; entries given */

@@ -18,6 +18,8 @@
 	X(sites_left,		"system call sites left to trap")	\
 	X(requests_exit,	"requests by exit")		\
 	X(requests_ring,	"requests by ring")		\
+	X(reaps,		"completions taken")		\
+	X(kicks,		"exits that submitted")		\
 	X(spins,		"waits ended by spinning")	\
 	X(parks,		"waits that parked")		\
 	X(wakes,		"wake-ups sent outside")	\

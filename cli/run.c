@@ -15,6 +15,8 @@ static const char help[] =
 "environment, standard streams, exit status and signals are the program's own.\n"
 "\n"
 "  --io exit|ring        how requests reach the host (default: exit)\n"
+"  --kick POLICY         who tells the kernel of work on rings: inline, monitor, sqpoll, or\n"
+"                        auto (default: by the number of processors)\n"
 "  --root DIR            DIR is the program's root directory\n"
 "  --env K=V             set an environment variable; may be repeated\n"
 "  --memory SIZE         memory of the program and the libOS, e.g. 512M, 4G (default: 1G)\n"
@@ -25,10 +27,12 @@ static const char help[] =
 "Exit status: the program's; 125 if RAKIS fails, 126 if PROGRAM cannot be run, 127 if\n"
 "there is no such program.\n";
 
-enum { OPT_IO = 1, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE, OPT_LOG, OPT_HELP, OPT_LATER };
+enum { OPT_IO = 1, OPT_KICK, OPT_URING_MASK, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE, OPT_LOG, OPT_HELP, OPT_LATER };
 
 static const struct option options[] = {
 	{ "io", required_argument, NULL, OPT_IO },
+	{ "kick", required_argument, NULL, OPT_KICK },
+	{ "uring-mask", required_argument, NULL, OPT_URING_MASK },	/* for tests: host/uring.c */
 	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "env", required_argument, NULL, OPT_ENV },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
@@ -74,11 +78,13 @@ static int set_env(char **env, char *entry)
 	return 0;
 }
 
-static int log_level(const char *name)
-{
-	static const char *const names[] = { "error", "warn", "info", "debug" };
+static const char *const io_names[] = { "exit", "ring" };
+static const char *const kick_names[] = { "auto", "inline", "monitor", "sqpoll" };
+static const char *const log_names[] = { "error", "warn", "info", "debug" };
 
-	for (int i = 0; i < 4; i++)
+static int index_of(const char *name, const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
 		if (!strcmp(name, names[i]))
 			return i;
 	return -1;
@@ -92,12 +98,21 @@ static int parse(struct run_options *opt, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "+h", options, &index)) != -1) {
 		switch (c) {
 		case OPT_IO:
-			if (!strcmp(optarg, "ring")) {
-				opt->io_mode = RAKIS_IO_RING;
-			} else if (strcmp(optarg, "exit")) {
+			opt->io_mode = index_of(optarg, io_names, 2);
+			if (opt->io_mode > RAKIS_IO_RING) {
 				message("--io %s: exit or ring", optarg);
 				return EXIT_USAGE;
 			}
+			break;
+		case OPT_KICK:
+			opt->kick = index_of(optarg, kick_names, 4);
+			if (opt->kick < 0) {
+				message("--kick %s: auto, inline, monitor or sqpoll", optarg);
+				return EXIT_USAGE;
+			}
+			break;
+		case OPT_URING_MASK:
+			opt->uring_mask = optarg;
 			break;
 		case OPT_ROOT:
 			opt->root = optarg;
@@ -121,7 +136,7 @@ static int parse(struct run_options *opt, int argc, char **argv)
 			opt->trace = true;
 			break;
 		case OPT_LOG:
-			level = log_level(optarg);
+			level = index_of(optarg, log_names, 4);
 			if (level < 0) {
 				message("--log %s: error, warn, info or debug", optarg);
 				return EXIT_USAGE;

@@ -7,6 +7,7 @@
 #include "host/executor.h"
 #include "host/host.h"
 #include "host/patch_table.h"
+#include "host/ring.h"
 #include "host/thread.h"
 
 static void end(int status, int sig) __attribute__((noreturn));
@@ -48,6 +49,8 @@ int64_t exec_library(void *thread, void *request)
 		end(rq->fd, rq->len);
 	case RAKIS_OP_LOG:
 		return log_text(arena_at(rq->addr, rq->len), rq->len);
+	case RAKIS_OP_URING_SETUP:
+		return uring_set_up(rq->fd, arena_at(rq->addr, sizeof(struct rakis_uring)));
 	case RAKIS_OP_PATCH_TABLE:
 		table = arena_at(rq->addr, rq->len * (uint64_t)sizeof(*table));
 		return table ? patch_table(rq->fd, table, rq->len, rq->off) : -EINVAL;

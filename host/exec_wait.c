@@ -5,6 +5,7 @@
  * comes just before either is not lost (struct thread, call_unless).
  */
 #include <errno.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "host/executor.h"
+#include "host/ring.h"
 #include "host/thread.h"
 
 #define STREAM		(~0ull)		/* `off` of what has no position, or its own */
@@ -21,6 +23,8 @@
 #define FEW_POLLS	16u
 #define MANY_POLLS	65536u
 #define FEW_EVENTS	256u
+#define OTHERS		(1 + RAKIS_URING_MOST)	/* descriptors in a poll besides those asked for */
+#define QUIET_MOST	2000000		/* ns */
 
 /* How long a request may still sleep. */
 struct patience {
@@ -46,29 +50,70 @@ static void used_up(struct thread *t)
 }
 
 /*
- * Sleep until one of the n descriptors is ready, or the time is over. fds[n] is room for
- * the wake descriptor. Number of ready ones (0: time over), or -EINTR for a wake-up.
+ * Sleep in the kernel's io_uring, for completions behind the quiet ones that are there.
+ * 0: the time is over, or -EINTR.
+ */
+static long sleep_in_ring(struct thread *t, struct patience *p)
+{
+	struct timespec *limit = p->forever ? NULL : &p->ts, quiet_limit = { .tv_nsec = QUIET_MOST };
+	struct host_ring *r = &host_rings[__builtin_ctz(t->rings)];
+	struct io_uring_getevents_arg arg = { .sigmask_sz = 8 };
+	int quiet = ring_quiet(r, t->loud & t->rings);
+	long res;
+
+	if (quiet < 0)
+		return -EINTR;
+	/* Should somebody take the quiet ones now, more than the next one would be waited for. */
+	if (quiet && (!limit || limit->tv_sec || limit->tv_nsec > QUIET_MOST))
+		limit = &quiet_limit;
+	arg.ts = (uint64_t)limit;
+	atomic_store(&t->asleep, ASLEEP_CALL);
+	res = call_unless(&t->wake, SYS_io_uring_enter, r->fd, 0, quiet + 1,
+			  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (long)&arg, sizeof(arg));
+	atomic_store(&t->asleep, AWAKE);
+	if (atomic_load(&t->wake))
+		used_up(t);
+	return res == -ETIME && limit != &quiet_limit ? 0 : -EINTR;
+}
+
+/*
+ * Sleep until one of the n descriptors is ready, or the time is over. fds[n] and up are
+ * room for OTHERS more. Number of ready ones (0: time over), or -EINTR for a wake-up.
  */
 static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struct patience *p)
 {
 	struct timespec *limit = p->forever ? NULL : &p->ts;
-	long res;
+	unsigned int all = n + 1;
+	long res, ready;
 
+	if (!n && t->rings && !(t->rings & (t->rings - 1)))
+		return sleep_in_ring(t, p);
 	fds[n] = (struct pollfd){ .fd = t->wake_fd, .events = POLLIN };
-	atomic_store(&t->asleep, ASLEEP_POLL);
-	res = call_unless(&t->wake, SYS_ppoll, (long)fds, n + 1, (long)limit, 0, 8, 0);
-	atomic_store(&t->asleep, AWAKE);
-	if (res == -EINTR || (res > 0 && fds[n].revents)) {
-		used_up(t);
-		return res > 1 ? res - 1 : -EINTR;
+	for (uint32_t m = t->rings; m; m &= m - 1) {
+		struct host_ring *r = &host_rings[__builtin_ctz(m)];
+
+		/* The kernel's poll tells no quiet ones from others. */
+		if (ring_quiet(r, 1))
+			return -EINTR;
+		fds[all++] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
 	}
-	return res;
+	atomic_store(&t->asleep, ASLEEP_POLL);
+	res = call_unless(&t->wake, SYS_ppoll, (long)fds, all, (long)limit, 0, 8, 0);
+	atomic_store(&t->asleep, AWAKE);
+	if (res == -EINTR || (res > 0 && fds[n].revents))
+		used_up(t);
+	if (res <= 0)
+		return res;
+	ready = res;
+	for (unsigned int i = n; i < all; i++)
+		ready -= fds[i].revents != 0;
+	return ready ? ready : -EINTR;
 }
 
 /* 0 when fd is ready for `events` (or broken), else what ends the request. */
 static long wait_fd(struct thread *t, int fd, short events, struct patience *p)
 {
-	struct pollfd fds[2] = { { .fd = fd, .events = events } };
+	struct pollfd fds[1 + OTHERS] = { { .fd = fd, .events = events } };
 	long res;
 
 	if (p->none)
@@ -83,7 +128,7 @@ static long wait_fd(struct thread *t, int fd, short events, struct patience *p)
 static long doze(struct thread *t, struct patience *p)
 {
 	struct patience little = { .ts.tv_nsec = 1000000 };
-	struct pollfd room[1];
+	struct pollfd room[OTHERS];
 
 	if (p->none || (!p->forever && !p->ts.tv_sec && p->ts.tv_nsec < little.ts.tv_nsec))
 		return -EAGAIN;
@@ -246,13 +291,13 @@ static long park(struct thread *t, const struct rakis_request *rq)
 {
 	struct rakis_pollfd *asked = arena_at(rq->addr, rq->len * sizeof(*asked));
 	struct patience p = patience_of(rq);
-	struct pollfd few[FEW_POLLS + 1], *fds = few;
+	struct pollfd few[FEW_POLLS + OTHERS], *fds = few;
 	long n;
 
 	if (rq->len > MANY_POLLS || (rq->len && !asked))
 		return -EINVAL;
 	if (rq->len > FEW_POLLS)
-		fds = poll_room(t, rq->len + 1);
+		fds = poll_room(t, rq->len + OTHERS);
 	if (!fds)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < rq->len; i++)

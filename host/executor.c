@@ -5,6 +5,7 @@
 
 #include "host/executor.h"
 #include "host/host.h"
+#include "host/ring.h"
 #include "host/thread.h"
 
 #define EXIT_REQUEST 0		/* the only reason to leave */
@@ -35,6 +36,9 @@ int64_t host_call(uint64_t reason, uint64_t arg, uint64_t slot)
 	rq = *shared;
 	if (host.count)
 		count_exit(&rq);
+	rings_begin(t, &rq);
+	if (rq.opcode == RAKIS_OP_KICK)
+		return 0;
 	res = exec_wait(t, &rq);
 	if (res == NOT_MINE)
 		res = exec_file(t, &rq);

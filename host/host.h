@@ -22,6 +22,14 @@ enum {
 	EXIT_NOT_FOUND = 127,
 };
 
+/* Who tells the kernel that a ring has work. */
+enum kick {
+	KICK_AUTO,			/* by the number of processors */
+	KICK_INLINE,			/* whoever leaves the enclave */
+	KICK_MONITOR,			/* a thread that watches the rings */
+	KICK_SQPOLL,			/* a thread of the kernel */
+};
+
 struct run_options {
 	const char *root;		/* NULL: the host's */
 	const char *stats_file;		/* NULL: standard error */
@@ -31,6 +39,8 @@ struct run_options {
 	uint64_t memory;		/* bytes of the enclave's range; 0: default */
 	uint64_t io_mode;		/* enum rakis_io_mode */
 	uint32_t log_level;		/* enum rakis_log_level */
+	int kick;			/* enum kick */
+	const char *uring_mask;		/* for tests: what to hide of the kernel's io_uring; or NULL */
 	bool stats, trace;
 };
 
@@ -45,6 +55,8 @@ struct host {
 	uint64_t arena, arena_size;
 	uint64_t windows;		/* RAKIS_WINDOWS of them; 0: none */
 	struct rakis_stats *stats;
+	int kick;			/* enum kick */
+	const char *uring_mask;
 	bool count;			/* somebody wants the statistics */
 	int stats_fd;			/* -1: standard error */
 	bool stats_json;

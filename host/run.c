@@ -87,6 +87,8 @@ void run(const struct run_options *opt)
 	host.windows = opt->io_mode == RAKIS_IO_RING ? address_space(RAKIS_WINDOWS * RAKIS_WINDOW_SIZE) : 0;
 	host.stats = untrusted_memory(sizeof(*host.stats));
 	host.count = opt->stats;
+	host.kick = opt->kick;
+	host.uring_mask = opt->uring_mask;
 	boot = boot_make(opt, &program);
 	signals_block();
 	signals_install();

@@ -25,6 +25,8 @@ struct thread {
 	_Atomic int wake;	/* a wake-up came that no sleep has used up */
 	_Atomic int asleep;	/* enum asleep */
 	int wake_fd;		/* eventfd */
+	uint32_t rings;		/* what ends the sleep of the request at hand: a bit each */
+	uint32_t loud;		/* and those on which quiet completions do, too */
 	_Bool guarded;		/* the guard page of its stack is set up */
 	void *polls;		/* buffer of exec_wait.c */
 	size_t polls_size;

@@ -38,6 +38,16 @@ void untrusted_store(struct uptr p, u64 v)
 	*(volatile u64 *)p.addr_ = v;
 }
 
+void untrusted_store_half(struct uptr p, u32 shift, u32 v)
+{
+	_Atomic u64 *word = (_Atomic u64 *)p.addr_;
+	u64 old = atomic_load_explicit(word, memory_order_relaxed), new;
+
+	do
+		new = (old & ~((u64)UINT32_MAX << shift)) | (u64)v << shift;
+	while (!atomic_compare_exchange_weak(word, &old, new));
+}
+
 void untrusted_read(void *dst, struct uptr src, size_t n)
 {
 	size_t words = n / 8, rest = n % 8;

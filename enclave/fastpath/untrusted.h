@@ -39,6 +39,12 @@ static inline bool uptr_is_null(struct uptr p)
 
 u64 untrusted_load(struct uptr p);
 void untrusted_store(struct uptr p, u64 v);
+/*
+ * Set the half of the word at `p` that begins at bit `shift` (0 or 32), where the host may be
+ * writing the other half: one locked 8-byte exchange, so that neither write is lost. A full
+ * barrier.
+ */
+void untrusted_store_half(struct uptr p, u32 shift, u32 v);
 
 /* Copy `n` bytes in or out, any `n`; the last partial word is padded with zeros. */
 void untrusted_read(void *dst, struct uptr src, size_t n);

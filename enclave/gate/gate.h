@@ -49,6 +49,9 @@ struct gate_thread {
 	_Atomic u32 notified;	/* hostio/park.c */
 	_Atomic u32 parked;
 	u32 spin;
+	u32 ring;		/* hostio/async.c: number of its home ring + 1, or 0 */
+	u32 depends;		/* rings that its next park depends on */
+	u32 reaping;		/* hostio/async.c */
 	u32 wake_depth;		/* libos/wait.c: wake-ups put off until locks are released */
 	struct gate_thread *wake_list;
 	struct gate_thread *_Atomic wake_next;

@@ -42,6 +42,8 @@ static inline s32 call_finish(struct call *c, u32 most)
 
 /* A request without arguments in the arena. */
 s32 host_call(struct rakis_request *rq, u32 most) __must_check;
+/* The exit itself; rq->rings is set. */
+s32 host_exit_request(const struct rakis_request *rq, u32 most) __must_check;
 
 static inline size_t words(size_t n)
 {

@@ -8,6 +8,7 @@
  */
 #include "hostio/call.h"
 #include "hostio/park.h"
+#include "hostio/rings.h"
 #include "lib/lock.h"
 #include "lib/stats.h"
 
@@ -25,7 +26,10 @@ void park_init(u64 cpus)
 
 void park_begin(void)
 {
-	atomic_store(&gate_self()->notified, 0);
+	struct gate_thread *t = gate_self();
+
+	t->depends = 0;
+	atomic_store(&t->notified, 0);
 }
 
 /* A wake-up came, or there is something to look at. */
@@ -59,12 +63,19 @@ void park(u64 ns)
 {
 	struct gate_thread *t = gate_self();
 	struct rakis_request rq = { .opcode = RAKIS_OP_PARK, .fd = -1, .flags = RAKIS_REQ_WAIT, .addr3 = ns };
+	u32 rings = rings_of_sleep();
 
-	if (may_spin) {
+	/* Where exits submit, nothing would be while this thread spins. */
+	if (may_spin && !(rings && rings_inline)) {
 		u32 most = max(t->spin, SPIN_LEAST);
 
 		for (u32 i = 0; i < most; i++) {
 			if (must_look(t)) {
+				t->spin = min(most * 2, SPIN_MOST);
+				STAT_INC(spins);
+				return;
+			}
+			if (rings && rings_reap(rings)) {
 				t->spin = min(most * 2, SPIN_MOST);
 				STAT_INC(spins);
 				return;

@@ -4,6 +4,7 @@
 #include "hostio/call.h"
 #include "hostio/park.h"
 #include "hostio/result.h"
+#include "hostio/rings.h"
 #include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/stats.h"
@@ -34,6 +35,7 @@ void hostio_init(const struct rakis_boot *boot)
 	    !uptr_check(boot->stats, sizeof(struct rakis_stats), &stats_page))
 		__builtin_trap();
 	arena_init(arena, boot->arena_size);
+	rings_init(boot);
 	park_init(boot->cpus);
 	lock_yield = host_yield;
 	log_sink = log_to_host;
@@ -51,18 +53,13 @@ void stats_publish(void)
 			&stats.by_opcode, sizeof(stats.by_opcode));
 }
 
-s32 host_call(struct rakis_request *rq, u32 most)
+s32 host_exit_request(const struct rakis_request *rq, u32 most)
 {
 	struct uptr p = arena_request(gate_self()->slot);
-	bool waits = rq->flags & RAKIS_REQ_WAIT;
 	s64 res;
 
-	if (waits && !park_enter())
-		return -EINTR;
 	untrusted_write(p, rq, sizeof(*rq));
 	res = gate_exit(GATE_EXIT_REQUEST, uptr_number(p));
-	if (waits)
-		park_leave();
 	STAT_INC(requests_exit);
 	(*(volatile u64 *)&stats.by_opcode[rq->opcode])++;
 	if (unlikely(!result_is_valid(rq->opcode, rq->flags, most, res))) {
@@ -72,6 +69,27 @@ s32 host_call(struct rakis_request *rq, u32 most)
 				  rq->opcode);
 		return -EIO;
 	}
+	return res;
+}
+
+s32 host_call(struct rakis_request *rq, u32 most)
+{
+	u32 rings;
+	s32 res;
+
+	if (!(rq->flags & RAKIS_REQ_WAIT)) {
+		rq->rings = rings_for_exit(0);
+		return host_exit_request(rq, most);
+	}
+	/* What has come on the rings may be what the caller waits for. */
+	rings = rings_of_sleep();
+	if (rings && rings_reap(rings))
+		return -EINTR;
+	if (!park_enter())
+		return -EINTR;
+	rq->rings = rings_for_exit(rings);
+	res = host_exit_request(rq, most);
+	park_leave();
 	return res;
 }
 

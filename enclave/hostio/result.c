@@ -13,6 +13,7 @@ enum kind {
 	COUNT,		/* 0 to what was asked for */
 	FD,		/* a descriptor: 0 to INT_MAX */
 	VALUE,		/* any number from 0 to INT_MAX */
+	MASK,		/* some of the bits that were asked for */
 };
 
 /* A set of errno values below 192. */
@@ -45,7 +46,9 @@ struct errnos {
 #define POLL(w)	(WAIT(w) | E8(w, EBADF, ENOSPC, EMFILE, ENFILE, EPERM, EEXIST, ENOENT, ELOOP))
 #define ANY(w)	(PATH(w) | SOCK(w) | E8(w, ENOTTY, EDEADLK, ENOLCK, ECHILD, EL3RST, EREMCHG, ENOTNAM, ENOTUNIQ))
 #define MEM(w)	E8(w, ENOMEM, EACCES, EINVAL, EAGAIN, EPERM, EBUSY, EFAULT, EIO)
+#define RING(w)	(MEM(w) | E4(w, ENOSYS, EMFILE, ENFILE, EEXIST))
 #define PROC(w)	E8(w, EPERM, ESRCH, EINVAL, EAGAIN, ENOMEM, EFAULT, EINTR, ENOSYS)
+#define CANCEL(w) E4(w, ENOENT, EALREADY, EINVAL, ENOMEM)
 #define NONE(w)	0ull
 
 #define SET(set) { { set(0), set(1), set(2) } }
@@ -58,9 +61,11 @@ struct rule {
 static const struct rule rules[RAKIS_OP_END] = {
 	[RAKIS_OP_NOP]			= { ZERO, SET(NONE) },
 	[RAKIS_OP_FSYNC]		= { ZERO, SET(FS) },
+	[RAKIS_OP_POLL_ADD]		= { MASK, SET(POLL) },
 	[RAKIS_OP_SENDMSG]		= { COUNT, SET(SOCK) },
 	[RAKIS_OP_RECVMSG]		= { COUNT, SET(SOCK) },
 	[RAKIS_OP_ACCEPT]		= { FD, SET(SOCK) },
+	[RAKIS_OP_ASYNC_CANCEL]		= { VALUE, SET(CANCEL) },
 	[RAKIS_OP_CONNECT]		= { ZERO, SET(SOCK) },
 	[RAKIS_OP_FALLOCATE]		= { ZERO, SET(DATA) },
 	[RAKIS_OP_CLOSE]		= { ZERO, SET(FS) },
@@ -131,6 +136,8 @@ static const struct rule rules[RAKIS_OP_END] = {
 	[RAKIS_OP_RLIMIT]		= { ZERO, SET(PROC) },
 	[RAKIS_OP_RUSAGE]		= { ZERO, SET(PROC) },
 	[RAKIS_OP_SYSINFO]		= { ZERO, SET(PROC) },
+	[RAKIS_OP_URING_SETUP]		= { ZERO, SET(RING) },
+	[RAKIS_OP_KICK]			= { ZERO, SET(NONE) },
 	[RAKIS_OP_PATCH_TABLE]		= { COUNT, SET(PATH) },
 };
 
@@ -159,6 +166,8 @@ bool result_is_valid(u8 opcode, u8 flags, u32 most, s64 res)
 	case FD:
 	case VALUE:
 		return res <= INT32_MAX;
+	case MASK:
+		return !(res & ~(s64)most);
 	default:
 		return false;
 	}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Submitting on the way out of the enclave; part of the executor (no vector registers). */
+#include <linux/futex.h>
+#include <linux/io_uring.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+
+#include "host/executor.h"
+#include "host/host.h"
+#include "host/ring.h"
+#include "host/thread.h"
+
+#define MASK(rings, n)	((uint32_t)((rings) >> (n)) & ((1u << RAKIS_URING_MOST) - 1))
+
+struct host_ring host_rings[RAKIS_URING_MOST];
+_Atomic uint32_t host_nrings;
+_Atomic uint64_t monitor_asleep = 1;
+
+_Bool ring_submit(struct host_ring *r)
+{
+	_Bool any = 0;
+
+	for (;;) {
+		uint32_t n = ring_queued(r), sq = atomic_load_explicit(r->sq_flags, memory_order_relaxed);
+		uint32_t flags = 0;
+		long res;
+
+		if (sq & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN))
+			flags |= IORING_ENTER_GETEVENTS;
+		if (sq & IORING_SQ_NEED_WAKEUP)
+			flags |= IORING_ENTER_SQ_WAKEUP;
+		if (!n && !flags)
+			return any;
+		res = sys(io_uring_enter, r->fd, n, 0, flags, NULL, 0);
+		any = 1;
+		/* What it does not take now it takes with the next. */
+		if (res <= 0 || (uint32_t)res >= n || host.kick == KICK_SQPOLL)
+			return any;
+	}
+}
+
+int ring_quiet(const struct host_ring *r, uint32_t loud)
+{
+	uint32_t head = atomic_load_explicit(r->cq_head, memory_order_relaxed);
+	uint32_t n = atomic_load_explicit(r->cq_tail, memory_order_acquire) - head;
+
+	if (!n)
+		return 0;
+	if (loud || n > r->cq_mask)
+		return -1;
+	for (uint32_t i = 0; i < n; i++)
+		if (!(r->cqes[(head + i) & r->cq_mask].user_data & RAKIS_URING_QUIET))
+			return -1;
+	return n;
+}
+
+static void monitor_wake(void)
+{
+	if (atomic_exchange(&monitor_asleep, 0))
+		sys(futex, &monitor_asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void rings_begin(struct thread *t, const struct rakis_request *rq)
+{
+	uint32_t all = (1u << atomic_load_explicit(&host_nrings, memory_order_acquire)) - 1;
+	uint32_t submit = MASK(rq->rings, 0) & all;
+
+	t->rings = MASK(rq->rings, 16) & all;
+	t->loud = MASK(rq->rings, 32);
+	for (; submit; submit &= submit - 1) {
+		struct host_ring *r = &host_rings[__builtin_ctz(submit)];
+
+		/* The monitor submits; only what does not fit cannot wait for it. */
+		if (host.kick != KICK_MONITOR || ring_queued(r) > RAKIS_URING_SQ_ENTRIES / 2)
+			ring_submit(r);
+	}
+	if (rq->opcode == RAKIS_OP_KICK && host.kick != KICK_SQPOLL)
+		monitor_wake();
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * io_uring as the host sees it: set-up, submitting for the enclave, and the thread that
+ * watches. Nothing here is needed for safety: without it things are slow, never wrong.
+ */
+#ifndef RAKIS_HOST_RING_H
+#define RAKIS_HOST_RING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "boundary/request.h"
+#include "boundary/uring.h"
+
+struct thread;
+struct io_uring_cqe;
+
+struct host_ring {
+	int fd;
+	_Atomic uint32_t *sq_head, *sq_tail, *sq_flags, *cq_head, *cq_tail;
+	const struct io_uring_cqe *cqes;
+	uint32_t cq_mask;
+	uint32_t seen_head;		/* of the monitor */
+};
+
+extern struct host_ring host_rings[RAKIS_URING_MOST];
+extern _Atomic uint32_t host_nrings;	/* those below are set up */
+
+/* ---- ring.c ---- */
+
+/* What `rq->rings` says: submit, and note what ends the request's sleep. */
+void rings_begin(struct thread *t, const struct rakis_request *rq);
+/* Tell the kernel of what is queued. True if anything was. */
+_Bool ring_submit(struct host_ring *r);
+/* How many completions are there, if all are quiet ones; -1 if one is a reason to wake up,
+ * as any is if `loud`. */
+int ring_quiet(const struct host_ring *r, uint32_t loud);
+
+static inline uint32_t ring_queued(const struct host_ring *r)
+{
+	return atomic_load_explicit(r->sq_tail, memory_order_acquire) -
+	       atomic_load_explicit(r->sq_head, memory_order_relaxed);
+}
+
+/* ---- uring.c ---- */
+
+/* Set one up and fill in `out`: 0 or a negative errno. */
+int uring_set_up(int number, struct rakis_uring *out);
+
+/* ---- monitor.c ---- */
+
+extern _Atomic uint64_t monitor_asleep;
+/* -errno if there can be no thread. */
+int monitor_start(void);
+
+#endif
