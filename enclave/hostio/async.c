@@ -97,7 +97,7 @@ static int queue(u32 ring, struct async *a, const struct rakis_request *rq, stru
 			a->slot = slot;
 			a->generation = uring_generation(&r->u, slot);
 		}
-		half = ring_used(&r->u.sq) > r->u.sq.size / 2;
+		half = ring_available(&r->u.sq, r->u.sq.size / 2) < r->u.sq.size / 2;
 		spin_unlock(&r->submit);
 		if (slot >= 0 || reaping || tries)
 			break;
@@ -216,6 +216,8 @@ static void tell(struct async_ring *r, struct uring_done *d)
 		good = false;
 	if (!good) {
 		STAT_INC(host_faults);
+		log_error("host fault: completion %d of request %u is not one it may give", d->res,
+			  d->opcode);
 		if (d->buf >= 0) {
 			spin_lock(&r->lend);
 			bufring_put(&r->bufs, d->buf);
