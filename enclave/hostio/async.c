@@ -17,6 +17,7 @@
 #define RESERVE		32u
 #define BATCH		8u		/* completions taken at a time; each may queue two */
 #define BUFS_MORE	64u
+#define POLL_UNASKED	0x2038u		/* POLLERR, POLLHUP, POLLNVAL, POLLRDHUP */
 #define DRAIN_STEP	10000000ull	/* ns */
 #define REAPING		(1u << 31)	/* gate_thread.reaping; below: rings queued on meanwhile */
 
@@ -85,6 +86,8 @@ static int queue(u32 ring, struct async *a, const struct rakis_request *rq, stru
 	bool reaping = self->reaping, half;
 	int slot;
 
+	if (rq->opcode == RAKIS_OP_POLL_ADD)
+		how->most |= POLL_UNASKED;
 	how->owner = a;
 	how->quiet = !a || a->quiet;
 	for (int tries = 0; ; tries++) {
@@ -129,8 +132,7 @@ int async_poll_multishot(u32 ring, struct async *a, int fd, u32 events)
 	struct rakis_request rq = {
 		.opcode = RAKIS_OP_POLL_ADD, .fd = fd, .len = IORING_POLL_ADD_MULTI, .op_flags = events,
 	};
-	/* POLLERR, POLLHUP and POLLNVAL come unasked. */
-	struct uring_how how = { .most = events | 0x38, .multishot = true };
+	struct uring_how how = { .most = events, .multishot = true };
 
 	return queue(ring, a, &rq, &how);
 }

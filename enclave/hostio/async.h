@@ -58,7 +58,10 @@ u32 async_home_ring(void);		/* of the running thread */
  * exit or try later. On success `a` is in flight.
  */
 int async_submit(u32 ring, struct async *a, const struct rakis_request *rq, u32 most) __must_check;
-/* The two multishot ones that RAKIS uses. Bits POLL*; buffers from the ring's own pool. */
+/*
+ * The two multishot ones that RAKIS uses. Bits POLL*; ERR, HUP, NVAL and RDHUP come unasked.
+ * Buffers from the ring's own pool.
+ */
 int async_poll_multishot(u32 ring, struct async *a, int fd, u32 events) __must_check;
 int async_recv_multishot(u32 ring, struct async *a, int fd) __must_check;
 /* Ask for the end of `a`: its last completion still comes (-ECANCELED, or what it met). */
