@@ -195,6 +195,7 @@ void libos_start(struct gate_thread *thread, u64 host_boot)
 	mm_files.prepare_exec = patch_mapping;
 	mm_init(&mm_files);
 	elf_init(&boot);
+	process_drain = stream_exit;
 	sig_original_rip = patch_original_rip;
 	sig_resume_rip = patch_resume_rip;
 	sig_restorer = vdso_sigreturn;

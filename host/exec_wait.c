@@ -5,6 +5,7 @@
  * comes just before either is not lost (struct thread, call_unless).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/io_uring.h>
 #include <poll.h>
 #include <stddef.h>
@@ -183,7 +184,7 @@ static long data_call(const struct rakis_request *rq)
 		return sys(recvmsg, rq->fd, rq->addr, rq->op_flags | MSG_DONTWAIT);
 	default:
 		/* An inherited socket may be a blocking one. */
-		if (!is_ready(rq->fd, POLLIN))
+		if (!(sys(fcntl, rq->fd, F_GETFL) & O_NONBLOCK) && !is_ready(rq->fd, POLLIN))
 			return -EAGAIN;
 		return sys(accept4, rq->fd, rq->addr, rq->off, rq->op_flags | SOCK_CLOEXEC);
 	}

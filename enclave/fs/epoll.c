@@ -220,6 +220,14 @@ static void watch_remove(struct epitem *it, bool tell)
 	watch_free(ep, it->watch);
 }
 
+void item_unwatch(struct epitem *it)
+{
+	if (it->watch >= 0 && it->file->ready && it->file->ready->inside) {
+		watch_remove(it, true);
+		it->watch = -1;
+	}
+}
+
 void watch_event(struct epoll *ep, u64 token, u32 events, bool late)
 {
 	u32 i = token, generation = token >> 32, wanted;
@@ -236,7 +244,7 @@ void watch_event(struct epoll *ep, u64 token, u32 events, bool late)
 	events &= w->mask | ALWAYS;
 	if (!events)
 		return;
-	if (w->items->file->ready)
+	if (w->items->file->ready && !w->items->file->ready->inside)
 		ready_note(w->items->file->ready, events);
 	for (struct epitem *it = w->items; it; it = it->watch_next)
 		if (!late || it->round != ep->round || events & it->events & ~it->reported)
@@ -361,6 +369,9 @@ static void add_waiter(struct poll_table *pt, struct wait_queue *q)
 	struct epitem *it = a->it;
 	struct ep_waiter *w;
 
+	/* Once for file->ready, and once by the file itself. */
+	if (it->nwaiters && it->waiters[it->nwaiters - 1].w.queue == q)
+		return;
 	if (it->nwaiters == ARRAY_SIZE(it->waiters)) {
 		a->err = -ENOMEM;
 		return;
@@ -381,10 +392,21 @@ static void add_host(struct poll_table *pt, int hostfd, u32 events)
 		a->err = watch_add(a->it, hostfd);
 }
 
+/* Threads that sleep inside must look at these, too, from now on. */
+static void add_rings(struct epoll *ep, const struct poll_table *pt)
+{
+	if (pt->rings & ~ep->rings) {
+		ep->rings |= pt->rings;
+		wake_up_all(&ep->queue, EPOLLIN);
+	}
+}
+
 static int item_add(struct epoll *ep, struct file *f, int fd, const struct epoll_event *ev)
 {
 	struct epitem *it = kzalloc(sizeof(*it));
-	struct adder a = { .pt = { .wait = add_waiter, .host = add_host }, .it = it };
+	struct adder a = {
+		.pt = { .wait = add_waiter, .host = add_host, .keeps_ready = true }, .it = it,
+	};
 	u32 bits = 0, unsure;
 
 	if (!it)
@@ -405,14 +427,16 @@ static int item_add(struct epoll *ep, struct file *f, int fd, const struct epoll
 	spin_unlock(&links);
 
 	a.pt.events = it->events;
-	if (f->ready) {
-		poll_wait(&a.pt, &f->ready->queue);
-		poll_host(&a.pt, f->ready->hostfd);
-	}
 	if (f->ops->poll)
 		bits = f->ops->poll(f, &a.pt);
+	if (f->ready) {
+		poll_wait(&a.pt, &f->ready->queue);
+		if (!f->ready->inside)
+			poll_host(&a.pt, f->ready->hostfd);
+	}
+	add_rings(ep, &a.pt);
 	/* A new watch begins with an event; a shared one has had it. */
-	if (f->ready && it->watch_next)
+	if (f->ready && (it->watch_next || f->ready->inside))
 		bits |= ready_bits(f->ready, &unsure);
 	if (a.err) {
 		item_remove(it, true);

@@ -54,6 +54,7 @@ struct epoll {
 	struct task *looker;
 
 	_Atomic u32 nwatches;
+	_Atomic u64 rings;		/* that items depend on: a bit each */
 	_Atomic int events;		/* the host's descriptor, -1 until needed */
 	struct host_event *_Atomic buffer;	/* of HOST_EVENTS_MAX, while no thread uses it */
 };
@@ -91,6 +92,8 @@ struct epitem {
 
 /* Put an item on the ready list if it waits for one of `events` (0: unknown). */
 bool epitem_queue(struct epitem *it, u32 events);
+/* Its file is fed by ring by now: the host need not watch it. With the mutex. */
+void item_unwatch(struct epitem *it);
 /* Tell who waits for the instance. True: a thread was there to be told. */
 bool epoll_notify(struct epoll *ep);
 /* An event of the host; with the mutex. `late`: items that this round has reported are not

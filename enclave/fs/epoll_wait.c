@@ -6,6 +6,7 @@
 #include <linux/eventpoll.h>
 #include "fs/epoll.h"
 #include "gate/usercopy.h"
+#include "hostio/async.h"
 #include "hostio/hostio.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
@@ -82,17 +83,21 @@ static u32 item_bits(struct epitem *it, u32 *unsure)
 {
 	struct epoll *ep = it->ep;
 	struct file *f = it->file;
+	struct poll_table pt = { .keeps_ready = true };
 	u32 bits = 0, known;
 
 	*unsure = 0;
 	if (is_epoll(f)) {
 		ep->looking_at = it;
 		ep->looker = current();
-		bits = epoll_poll(f, NULL);
+		bits = epoll_poll(f, &pt);
 		ep->looker = NULL;
 	} else if (f->ops->poll) {
-		bits = f->ops->poll(f, NULL);
+		bits = f->ops->poll(f, &pt);
 	}
+	if (pt.rings & ~ep->rings)
+		ep->rings |= pt.rings;
+	item_unwatch(it);
 	if (f->ready) {
 		known = ready_bits(f->ready, unsure);
 		*unsure &= known & ~bits & it->events;
@@ -234,6 +239,27 @@ static int collect(struct round *r, const struct host_event *events, int nevents
 
 /* ---- waiting ---- */
 
+/* What has come by ring puts items on the ready list; and the next sleep is for more of it. */
+static void rings_look(struct epoll *ep)
+{
+	u64 rings = ep->rings;
+
+	for (u32 i = 0; rings; i++, rings >>= 1)
+		if (rings & 1) {
+			async_depend(i);
+			async_reap(i);
+		}
+}
+
+static void rings_kick(struct epoll *ep)
+{
+	u64 rings = ep->rings;
+
+	for (u32 i = 0; rings; i++, rings >>= 1)
+		if (rings & 1)
+			async_kick(i);
+}
+
 struct sleeper {
 	struct waiter w;
 	_Atomic bool told;
@@ -291,12 +317,14 @@ int epoll_wait(struct file *epoll, u64 uevents, int max, u64 deadline)
 	struct sleeper s = { .told = false };
 	struct host_event *buffer = NULL;
 	bool waiting = false, reaped = false;
+	bool kicked = false;
 	int n = 0, err = 0;
 	u64 left;
 
 	for (;;) {
 		park_begin();
 		s.told = false;
+		rings_look(ep);
 		if (n > 0 || !list_empty(&ep->ready)) {
 			err = collect(&r, buffer, n, reaped);
 			if (err || r.n)
@@ -304,6 +332,12 @@ int epoll_wait(struct file *epoll, u64 uevents, int max, u64 deadline)
 		}
 		n = 0;
 		left = deadline_left(deadline);
+		if ((!left || signal_pending()) && ep->rings && !kicked) {
+			/* A look at what is there now; to it belongs what was sent before. */
+			kicked = true;
+			rings_kick(ep);
+			continue;
+		}
 		if (!left && (reaped || !ep->nwatches))
 			break;
 		if (left && signal_pending()) {
@@ -323,6 +357,17 @@ int epoll_wait(struct file *epoll, u64 uevents, int max, u64 deadline)
 		if (!ep->nwatches) {
 			park(left);
 			continue;
+		}
+		if (ep->rings && left) {
+			/* Asleep on both, which is not what a wait for events can. */
+			struct host_pollfd p = { .fd = ep->events, .events = EPOLLIN };
+
+			n = host_poll(&p, 1, left);
+			if (n == -EINTR || n == -EAGAIN) {
+				n = 0;
+				continue;
+			}
+			left = HOST_NOWAIT;
 		}
 		if (!buffer)
 			buffer = buffer_take(ep);
@@ -358,6 +403,9 @@ u32 epoll_poll(struct file *f, struct poll_table *pt)
 		if (fd >= 0)
 			pt->host(pt, fd, EPOLLIN | POLL_LOOK);
 	}
+	if (pt)
+		pt->rings |= ep->rings;
+	rings_look(ep);
 	mutex_lock(&ep->mutex);
 	if (ep->nwatches)
 		reap_now(&r);

@@ -7,6 +7,7 @@
 #include <linux/eventpoll.h>
 #include "fs/file.h"
 #include "fs/poll.h"
+#include "hostio/async.h"
 #include "hostio/hostio.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
@@ -100,6 +101,7 @@ static u32 look_all(struct poller *p, struct poll_item *items, bool first)
 	u32 ready = 0;
 
 	p->nhost = 0;
+	p->pt.rings = 0;
 	for (u32 k = 0; k < p->nitems; k++) {
 		struct poll_item *i = &items[k];
 
@@ -153,6 +155,22 @@ int poll_host_now(struct host_pollfd *fds, u32 n)
 	return r == -EAGAIN || r == -EINTR ? 0 : r;
 }
 
+/* What has come by ring; the next sleep is for more. True: look again. */
+static bool rings_look(u64 rings, u64 deadline)
+{
+	bool any = false;
+
+	for (u32 i = 0; rings; i++, rings >>= 1)
+		if (rings & 1) {
+			async_depend(i);
+			/* A look at what is there now; to it belongs what was sent before. */
+			if (!deadline)
+				async_kick(i);
+			any |= async_reap(i);
+		}
+	return any;
+}
+
 static int wait_for_one(struct poller *p, struct poll_item *items, u64 deadline)
 {
 	for (bool first = true;; first = false) {
@@ -164,6 +182,8 @@ static int wait_for_one(struct poller *p, struct poll_item *items, u64 deadline)
 		ready = look_all(p, items, first);
 		if (p->err)
 			return p->err;
+		if (!ready && rings_look(p->pt.rings, deadline))
+			continue;
 		signal = signal_pending();
 		left = ready || signal ? HOST_NOWAIT : deadline_left(deadline);
 		if (p->nhost) {

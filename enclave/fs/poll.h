@@ -22,6 +22,8 @@ struct poll_table {
 	 * answer only means that ops->poll() is to be asked again. */
 	void (*host)(struct poll_table *pt, int hostfd, u32 events);
 	u32 events;		/* what the caller is interested in */
+	u64 rings;		/* added to by files whose events come by ring: a bit each */
+	bool keeps_ready;	/* the caller looks at file->ready as well (epoll) */
 };
 
 static inline void poll_wait(struct poll_table *pt, struct wait_queue *q)

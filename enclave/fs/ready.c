@@ -88,9 +88,17 @@ void ready_watch(struct ready *r, bool on)
 {
 	spin_lock(&r->lock);
 	/* Nobody saw the events while nothing was watching; the watch begins with what holds. */
-	if (on && !r->watches++)
+	if (on && !r->watches++ && !r->inside)
 		r->bits = r->unsure = 0;
 	else if (!on)
 		r->watches--;
+	spin_unlock(&r->lock);
+}
+
+void ready_inside(struct ready *r)
+{
+	spin_lock(&r->lock);
+	r->bits = r->unsure = 0;
+	r->inside = true;
 	spin_unlock(&r->lock);
 }

@@ -23,6 +23,7 @@ struct ready {
 	u32 bits;			/* EPOLL* */
 	u32 unsure;			/* subset of bits to confirm */
 	u32 watches;			/* epoll instances that have it watched */
+	bool inside;			/* fed by ring: epoll need not have the host watch it */
 	u64 seq;			/* counts events */
 	struct wait_queue queue;	/* epoll items; woken by events */
 };
@@ -35,6 +36,8 @@ void ready_event(struct ready *r, u32 events);
 u32 ready_bits(struct ready *r, u32 *unsure);
 /* Of the bits `asked` the host says that `got` hold; `seq` from before it was asked. */
 void ready_confirm(struct ready *r, u32 asked, u32 got, u64 seq);
+/* From now on it is fed by ring, or its file knows its bits by itself. */
+void ready_inside(struct ready *r);
 /* epoll watches it from now on, or no longer. */
 void ready_watch(struct ready *r, bool on);
 /* Around a transfer: seq before; after it, what it showed. */

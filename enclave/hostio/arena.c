@@ -61,30 +61,52 @@ struct uptr arena_request(u64 slot)
 	return uptr_add(requests, slot * sizeof(struct rakis_request));
 }
 
-void arena_get(struct arena_buf *b, size_t size)
+static bool take(struct arena_buf *b, u8 c, u32 keep)
 {
-	u8 first = 0;
+	u32 i;
+
+	spin_lock(&pool[c].lock);
+	if (pool[c].nfree <= keep) {
+		spin_unlock(&pool[c].lock);
+		return false;
+	}
+	i = free_stack[c][--pool[c].nfree];
+	spin_unlock(&pool[c].lock);
+	b->p = uptr_add(pool[c].base, (u64)i * classes[c].size);
+	b->size = classes[c].size;
+	b->class = c;
+	return true;
+}
+
+static u8 class_of(size_t size)
+{
+	u8 c = 0;
 
 	ASSERT(size <= RAKIS_REQ_MAX_BYTES);
-	while (classes[first].size < size)
-		first++;
+	while (classes[c].size < size)
+		c++;
+	return c;
+}
+
+void arena_get(struct arena_buf *b, size_t size)
+{
+	u8 first = class_of(size);
+
 	for (;;) {
 		/* A larger block will do; when there is none at all, others will give theirs back. */
-		for (u8 c = first; c < CLASSES; c++) {
-			spin_lock(&pool[c].lock);
-			if (pool[c].nfree) {
-				u32 i = free_stack[c][--pool[c].nfree];
-
-				spin_unlock(&pool[c].lock);
-				b->p = uptr_add(pool[c].base, (u64)i * classes[c].size);
-				b->size = classes[c].size;
-				b->class = c;
+		for (u8 c = first; c < CLASSES; c++)
+			if (take(b, c, 0))
 				return;
-			}
-			spin_unlock(&pool[c].lock);
-		}
 		lock_yield();
 	}
+}
+
+bool arena_try(struct arena_buf *b, size_t size)
+{
+	for (u8 c = class_of(size); c < CLASSES; c++)
+		if (take(b, c, classes[c].count / 2))
+			return true;
+	return false;
 }
 
 void arena_put(struct arena_buf *b)

@@ -325,6 +325,8 @@ void task_exit(int status)
 	end_thread(t);
 }
 
+void (*process_drain)(void);
+
 void process_exit(int status, int signal)
 {
 	struct task *self = current(), *t;
@@ -349,5 +351,7 @@ void process_exit(int status, int signal)
 		task_put(t);
 	}
 	mm_sync_all();
+	if (process_drain)
+		process_drain();
 	host_exit(process.exit_status, process.exit_signal);
 }

@@ -87,6 +87,8 @@ struct task *task_next(u32 tid);		/* lowest tid above `tid`: a reference, or NUL
 void task_put(struct task *t);
 void task_set_comm(struct task *t, const char *path);	/* last component, 15 bytes of it */
 void task_exit(int status) __noreturn;		/* the running thread */
+/* Set at start: what was sent goes out before the process ends. */
+extern void (*process_drain)(void);
 void process_exit(int status, int signal) __noreturn;	/* exit_group; signal != 0: killed by it */
 /* Set GATE_PENDING_WORK on `t` and make it look: interrupts guest code, ends waits. */
 void task_kick(struct task *t);

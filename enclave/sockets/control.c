@@ -59,6 +59,8 @@ static int add_rights(struct rights *r, struct cmsg *c)
 		if (!f)
 			return -EBADF;
 		r->files[r->n++] = f;
+		if (socket_pass(f))
+			return -EINVAL;
 		fds[i] = file_host_fd(f);
 		if (fds[i] < 0) {
 			if (!atomic_exchange(&told, true))

@@ -173,5 +173,13 @@ int socket_ioctl(struct file *f, u32 cmd, u64 uarg)
 	res = host_ioctl(sk->hostfd, cmd, arg, size);
 	if (res < 0)
 		return res;
+	if (socket_is_stream(sk) && (cmd == FIONREAD || cmd == TIOCOUTQ || cmd == SIOCOUTQNSD)) {
+		/* What is known here comes on top of what the host holds. */
+		u32 n, more = cmd == FIONREAD ? stream_unread(sk) : stream_unsent(sk);
+
+		__builtin_memcpy(&n, arg, 4);
+		n = cmd == FIONREAD && more ? more : n + more;
+		__builtin_memcpy(arg, &n, 4);
+	}
 	return copy_to_user(uarg, arg, size) ? -EFAULT : res;
 }

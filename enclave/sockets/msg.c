@@ -66,13 +66,22 @@ static int host_socket_connect(struct socket *sk, const struct host_addr *a, u64
 
 static u32 host_socket_poll(struct socket *sk, struct poll_table *pt)
 {
+	/* It may become a stream, which wakes through the queue. */
+	if (sk->own)
+		poll_wait(pt, &sk->ready.queue);
 	poll_host(pt, sk->hostfd);
 	return 0;
+}
+
+static int host_socket_shutdown(struct socket *sk, int how)
+{
+	return host_shutdown(sk->hostfd, how);
 }
 
 static void host_socket_close(struct socket *sk)
 {
 	host_close(sk->hostfd);
+	kfree(sk);
 }
 
 const struct socket_ops host_socket_ops = {
@@ -81,6 +90,7 @@ const struct socket_ops host_socket_ops = {
 	.bind = host_socket_bind,
 	.connect = host_socket_connect,
 	.poll = host_socket_poll,
+	.shutdown = host_socket_shutdown,
 	.close = host_socket_close,
 };
 
@@ -95,6 +105,8 @@ static ssize_t send_piece(struct socket *sk, struct host_msg *m, u32 flags, stru
 		seq = ready_seq(&sk->ready);
 		n = sk->ops->send(sk, m, flags, wait_left(w));
 	} while (wait_again(w, &n));
+	if (n == -EAGAIN && sk->own && sk->file->epoll_hook)
+		stream_switch(sk);
 	if (n == -EAGAIN)
 		ready_drained(&sk->ready, EPOLLOUT, seq);
 	else if (n < 0)
@@ -183,12 +195,34 @@ static ssize_t wait_lowat(struct socket *sk, struct socket_wait *w)
 	return n;
 }
 
+/*
+ * Before a receive of `sk` waits: it becomes a stream, if it is connected by then. Nobody waits
+ * in the host's own receive for one that may, since what arrives will be a stream's.
+ */
+static ssize_t become_stream(struct socket *sk, struct socket_wait *w)
+{
+	struct host_pollfd p = { .fd = sk->hostfd, .events = POLLOUT };
+	ssize_t n = 0;
+
+	while (!stream_switch(sk) && sk->connecting && n <= 0) {
+		n = host_poll(&p, 1, wait_left(w));
+		if (n < 0 && !wait_again(w, &n))
+			return n;
+	}
+	return 0;
+}
+
 static ssize_t recv_piece(struct socket *sk, struct host_msg *m, u32 flags, struct socket_wait *w)
 {
 	u64 seq, asked = m->data->left;
 	ssize_t n;
 
-	if (sk->rcvlowat > 1 && w->block && sk->type == SOCK_STREAM && !(flags & MSG_WAITALL)) {
+	if (sk->own && w->block && !sk->stream && !(flags & (MSG_OOB | MSG_ERRQUEUE))) {
+		n = become_stream(sk, w);
+		if (n < 0)
+			return n;
+	}
+	if (sk->rcvlowat > 1 && !socket_is_stream(sk) && w->block && sk->type == SOCK_STREAM && !(flags & MSG_WAITALL)) {
 		n = wait_lowat(sk, w);
 		if (n < 0)
 			return n;
@@ -197,6 +231,10 @@ static ssize_t recv_piece(struct socket *sk, struct host_msg *m, u32 flags, stru
 		seq = ready_seq(&sk->ready);
 		n = sk->ops->recv(sk, m, flags, wait_left(w));
 	} while (wait_again(w, &n));
+	if (flags & (MSG_OOB | MSG_ERRQUEUE))
+		sk->pinned = true;
+	if (n == -EAGAIN && sk->own && sk->file->epoll_hook)
+		stream_switch(sk);
 	note_received(sk, flags, n, asked, seq);
 	return n;
 }
@@ -211,7 +249,7 @@ static bool peek_again(struct socket *sk, struct host_msg *m, const struct socke
 	u64 left = wait_left(w);
 	ssize_t res;
 
-	if (!left)
+	if (!left || socket_is_stream(sk))	/* which has waited for all */
 		return false;
 	res = host_poll(&p, 1, min(left, (u64)PEEK_NS));
 	if (res != -EAGAIN && res != 0 && !wait_again(w, &res))

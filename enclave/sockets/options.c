@@ -125,11 +125,23 @@ static size_t get_own(struct socket *sk, int name, u8 *val)
 		break;
 	case SO_ERROR:
 		v = -socket_take_error(sk);
+		if (!v && socket_is_stream(sk)) {
+			v = -stream_take_error(sk);
+			break;
+		}
 		if (v)
 			break;
+		/* The end of connecting is often looked for like this. */
+		if (sk->own && sk->file->epoll_hook)
+			stream_switch(sk);
 		/* The host's is taken, so that readiness changes with it. */
 		ready_used(&sk->ready, EPOLLERR);
 		return 0;
+	case SO_RCVLOWAT:
+		if (!socket_is_stream(sk))
+			return 0;
+		v = sk->rcvlowat;
+		break;
 	default:
 		return 0;
 	}
@@ -175,10 +187,57 @@ out:
 	return err;
 }
 
+/* What the host's socket tells only with its own receive: control messages and error queue. */
+static bool needs_host(int level, int name)
+{
+	switch (level) {
+	case SOL_SOCKET:
+		return name == SO_TIMESTAMP_OLD || name == SO_TIMESTAMPNS_OLD ||
+		       name == SO_TIMESTAMPING_OLD || name == SO_TIMESTAMP_NEW ||
+		       name == SO_TIMESTAMPNS_NEW || name == SO_TIMESTAMPING_NEW;
+	case IPPROTO_IP:
+		return name == IP_RECVERR;
+	case SOL_IPV6:
+		return name == 25 /* IPV6_RECVERR */;
+	case IPPROTO_TCP:
+		return name == 36 /* TCP_INQ */;
+	default:
+		return false;
+	}
+}
+
+static int set_host(struct socket *sk, int level, int name, const u8 *val, int len)
+{
+	int v[2] = { 0, 0 }, err = 0;
+
+	if (needs_host(level, name))
+		sk->pinned = true;
+	__builtin_memcpy(v, val, min(len, (int)sizeof(v)));
+	/* Options apply to what is sent from now on. */
+	stream_settle(sk);
+	if (level != SOL_SOCKET || name != SO_RCVLOWAT || !socket_is_stream(sk) || len < 4)
+		err = host_setsockopt(sk->hostfd, level, name, val, len);
+	if (err || level != SOL_SOCKET)
+		return err;
+	switch (name) {
+	case SO_RCVLOWAT:
+		sk->rcvlowat = v[0] < 0 ? INT32_MAX : max(v[0], 1);
+		break;
+	case SO_LINGER:
+		sk->linger = v[0] ? max(v[1], 0) : -1;
+		break;
+	case SO_SNDBUF:
+	case SO_SNDBUFFORCE:
+		stream_limit(sk, min(max(v[0], 0), 1 << 20) * 2);
+		break;
+	}
+	return 0;
+}
+
 int socket_setopt(struct socket *sk, int level, int name, u64 uval, int len)
 {
 	u8 small[64], *val = small;
-	int v, err;
+	int err;
 
 	if (len < 0)
 		return -EINVAL;
@@ -197,11 +256,7 @@ int socket_setopt(struct socket *sk, int level, int name, u64 uval, int len)
 	err = -EFAULT;
 	if (copy_from_user(val, uval, len))
 		goto out;
-	err = host_setsockopt(sk->hostfd, level, name, val, len);
-	if (!err && level == SOL_SOCKET && name == SO_RCVLOWAT) {
-		__builtin_memcpy(&v, val, sizeof(v));
-		sk->rcvlowat = v < 0 ? INT32_MAX : max(v, 1);
-	}
+	err = set_host(sk, level, name, val, len);
 out:
 	if (val != small)
 		kfree(val);

@@ -52,7 +52,10 @@ void socket_keep_error(struct socket *sk, ssize_t err)
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
 		sk->error = err;
-		ready_event(&sk->ready, EPOLLERR);
+		if (socket_is_stream(sk))
+			wake_up(&sk->ready.queue, EPOLLERR);
+		else
+			ready_event(&sk->ready, EPOLLERR);
 	}
 }
 
@@ -68,6 +71,8 @@ static u32 socket_poll(struct file *f, struct poll_table *pt)
 {
 	struct socket *sk = f->priv;
 
+	if (sk->own && !sk->stream && pt && pt->wait)
+		stream_waited_for(sk, pt);
 	return (sk->error ? EPOLLERR | EPOLLIN : 0) | sk->ops->poll(sk, pt);
 }
 
@@ -102,7 +107,6 @@ static void socket_release(struct file *f)
 	struct socket *sk = f->priv;
 
 	sk->ops->close(sk);
-	kfree(sk);
 }
 
 static const struct file_ops socket_file_ops = {
@@ -116,6 +120,11 @@ static const struct file_ops socket_file_ops = {
 	.host_fd = socket_host_fd,
 	.release = socket_release,
 };
+
+bool is_socket(const struct file *f)
+{
+	return f->ops == &socket_file_ops;
+}
 
 int socket_get(int fd, struct socket **sk)
 {
@@ -158,6 +167,7 @@ static struct file *wrap(int hostfd, int domain, int type, int proto, u32 flags)
 	sk->ino = ++last_ino;
 	sk->rcvtimeo = sk->sndtimeo = HOST_FOREVER;
 	sk->rcvlowat = 1;
+	sk->linger = -1;
 	ready_init(&sk->ready, hostfd);
 	f = file_new(&socket_file_ops, O_RDWR | (flags & O_NONBLOCK), sk);
 	if (!f) {
@@ -190,6 +200,7 @@ static int check_kind(int domain, int type)
 int socket_create(int domain, int type, int proto, struct file **out)
 {
 	int fd, err = check_kind(domain, type);
+	struct socket *sk;
 
 	if (err)
 		return err;
@@ -197,7 +208,11 @@ int socket_create(int domain, int type, int proto, struct file **out)
 	if (fd < 0)
 		return fd;
 	*out = wrap_or_close(fd, domain, type & SOCK_TYPE_MASK, proto, type);
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	sk = (*out)->priv;
+	sk->own = stream_may_own(domain, sk->type, sk->proto);
+	return 0;
 }
 
 int socket_pair(int domain, int type, int proto, struct file *out[2])
@@ -248,6 +263,8 @@ int socket_listen(struct socket *sk, int backlog)
 {
 	int err = host_listen(sk->hostfd, backlog);
 
+	if (!err)
+		stream_listening(sk);
 	state_changed(sk);
 	return err;
 }
@@ -257,6 +274,8 @@ int socket_connect(struct socket *sk, const struct host_addr *a)
 	struct socket_wait w;
 	ssize_t err;
 
+	if (sk->own)
+		stream_note_connect(a);
 	wait_start(&w, sk, true, sk->sndtimeo);
 	do
 		err = sk->ops->connect(sk, a, wait_left(&w));
@@ -266,6 +285,8 @@ int socket_connect(struct socket *sk, const struct host_addr *a)
 		return err;
 	if (err == -EAGAIN && w.block)		/* SO_SNDTIMEO is over; the handshake goes on */
 		err = sk->connecting ? -EALREADY : -EINPROGRESS;
+	if (!err)
+		sk->connected = true;
 	sk->connecting = err == -EINPROGRESS || err == -EALREADY || err == -ERESTARTSYS || err == -EINTR;
 	return err;
 }
@@ -295,11 +316,16 @@ int socket_accept(struct socket *sk, u32 flags, struct host_addr *a, struct file
 		new->rcvtimeo = sk->rcvtimeo;
 		new->sndtimeo = sk->sndtimeo;
 		new->rcvlowat = sk->rcvlowat;
+		new->linger = sk->linger;
+		new->sndbuf = sk->sndbuf;
+		new->pinned = sk->pinned;
+		new->own = sk->own;
+		new->connected = true;
 	}
 	return 0;
 }
 
 int socket_shutdown(struct socket *sk, int how)
 {
-	return host_shutdown(sk->hostfd, how);
+	return sk->ops->shutdown(sk, how);
 }

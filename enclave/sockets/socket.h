@@ -27,13 +27,16 @@ struct socket_ops {
 	int (*bind)(struct socket *sk, const struct host_addr *a);
 	int (*connect)(struct socket *sk, const struct host_addr *a, u64 wait_ns);
 	u32 (*poll)(struct socket *sk, struct poll_table *pt);	/* EPOLL* bits known inside */
-	void (*close)(struct socket *sk);
+	int (*shutdown)(struct socket *sk, int how);
+	void (*close)(struct socket *sk);	/* and frees it, now or when all is sent */
 };
 
 extern const struct socket_ops host_socket_ops;	/* msg.c: all by the host's socket */
 
+struct stream;
+
 struct socket {
-	const struct socket_ops *ops;
+	const struct socket_ops *_Atomic ops;
 	struct file *file;
 	int hostfd;
 	int domain, type, proto;
@@ -43,8 +46,17 @@ struct socket {
 	_Atomic int error;		/* errno that met a call which had moved data: for the next one */
 	_Atomic bool connecting;
 	struct ready ready;
+
+	/* stream.c */
+	struct stream *_Atomic stream;	/* NULL: not yet, or never */
+	bool own;			/* TCP, made by the guest, and rings are there */
+	_Atomic bool pinned;		/* something that only the host's socket can do was asked for */
+	_Atomic bool connected, listening;
+	_Atomic int linger;		/* s; negative: none */
+	_Atomic u32 sndbuf;		/* as set by the guest; 0: not set */
 };
 
+bool is_socket(const struct file *f);
 /* Of a descriptor, with a reference on (*sk)->file. -EBADF, -ENOTSOCK. */
 int socket_get(int fd, struct socket **sk) __must_check;
 static inline bool socket_is_tcp(const struct socket *sk)
@@ -94,6 +106,25 @@ bool wait_again(const struct socket_wait *w, ssize_t *res) __must_check;
  */
 ssize_t socket_send(struct socket *sk, struct host_msg *m, u32 flags) __must_check;
 ssize_t socket_recv(struct socket *sk, struct host_msg *m, u32 flags) __must_check;
+
+/*
+ * By ring (stream.c). Sockets that only the host's can be, and all of them without rings, stay
+ * as they are. stream_switch(): it is about to be waited for; true if it has become a stream.
+ */
+bool stream_switch(struct socket *sk);
+bool stream_waited_for(struct socket *sk, struct poll_table *pt);
+bool socket_is_stream(struct socket *sk);
+bool stream_may_own(int domain, int type, int proto);
+void stream_listening(struct socket *sk);		/* listen() was called */
+void stream_note_connect(const struct host_addr *a);
+int stream_take_error(struct socket *sk);
+void stream_settle(struct socket *sk);			/* what was sent is with the host, if it takes it */
+void stream_limit(struct socket *sk, u32 bytes);	/* SO_SNDBUF */
+u32 stream_unread(struct socket *sk);
+u32 stream_unsent(struct socket *sk);
+/* Where a file is about to be passed out: -EINVAL if it is a stream; else it never becomes one. */
+int socket_pass(struct file *f) __must_check;
+void stream_exit(void);					/* the process ends: all that was sent goes */
 
 /* file_ops of a socket; the guest's read and write. */
 ssize_t socket_read(struct file *f, struct iter *it, u64 *pos) __must_check;

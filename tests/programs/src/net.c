@@ -397,7 +397,7 @@ static void test_tcp_data(void)
 	struct linger linger = { 1, 0 };
 	struct later later = { .ms = 40, .data = "def" };
 	struct stat st;
-	int sv[2], mark;
+	int sv[2], urgent[2], mark;
 
 	tcp_pair(sv);
 	CHECK(fstat(sv[0], &st) == 0 && S_ISSOCK(st.st_mode));
@@ -431,12 +431,14 @@ static void test_tcp_data(void)
 	}
 	CHECK(recv(sv[1], buf, 6, 0) == 6);
 
-	/* urgent data */
-	CHECK(send(sv[0], "ab!", 3, MSG_OOB) == 3);
-	readable(sv[1], POLLPRI);
-	CHECK(recv(sv[1], buf, 9, 0) == 2);
-	CHECK(ioctl(sv[1], SIOCATMARK, &mark) == 0 && mark == 1);
-	CHECK(recv(sv[1], buf, 9, MSG_OOB) == 1 && buf[0] == '!');
+	/* urgent data, to one who looks for it from the start */
+	tcp_pair(urgent);
+	CHECK(send(urgent[0], "ab!", 3, MSG_OOB) == 3);
+	readable(urgent[1], POLLPRI);
+	CHECK(recv(urgent[1], buf, 9, 0) == 2);
+	CHECK(ioctl(urgent[1], SIOCATMARK, &mark) == 0 && mark == 1);
+	CHECK(recv(urgent[1], buf, 9, MSG_OOB) == 1 && buf[0] == '!');
+	close2(urgent);
 
 	/* half-close: the other way still works; WAITALL ends at the end */
 	CHECK(send(sv[0], "bye", 3, 0) == 3 && shutdown(sv[0], SHUT_WR) == 0);

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receiving: a multishot receive appends to the queue of the stream until too much is unread;
+ * the guest's calls take from it. Small arrivals are copied in, and their buffer goes back
+ * to the ring at once; so are larger ones while the streams of a ring hold too many buffers.
+ */
+#include <asm/poll.h>
+#include <linux/eventpoll.h>
+#include "lib/alloc.h"
+#include "lib/errno.h"
+#include "sockets/stream.h"
+
+#define COPIED		1024u		/* arrivals up to this are copied in */
+#define SEG_SIZE	(2048u - sizeof(struct seg))
+#define RING_HELD	64u		/* buffers that all streams of a ring may hold */
+#define RINGS		64u
+
+#define IN_BITS		(EPOLLIN | EPOLLRDNORM)
+#define END_BITS	(IN_BITS | EPOLLRDHUP)
+
+static _Atomic u32 ring_held[RINGS];
+
+static void seg_free(struct stream *s, struct seg *g)
+{
+	if (g->buf >= 0) {
+		async_buf_put(s->ring, g->buf);
+		ring_held[s->ring]--;
+	}
+	kfree(g);
+}
+
+bool stream_readable(const struct stream *s)
+{
+	return s->eof || s->error || s->queued >= min((u32)s->sk->rcvlowat, STREAM_MOST) ||
+	       s->queued >= STREAM_MOST || s->held >= STREAM_HELD;
+}
+
+static bool too_much(const struct stream *s)
+{
+	return s->queued >= STREAM_MOST || s->held >= STREAM_HELD;
+}
+
+static bool little(const struct stream *s)
+{
+	return s->queued <= STREAM_MOST / 2 && s->held <= STREAM_HELD / 2;
+}
+
+/* ---- arrivals ---- */
+
+/* Copied behind what the last one holds, if there is room. */
+static bool append_copy(struct stream *s, struct uptr src, u32 n)
+{
+	struct seg *g = s->tail;
+
+	if (!g || g->buf >= 0 || n > g->size - g->off - g->len) {
+		g = kmalloc(sizeof(*g) + max(n, (u32)SEG_SIZE));
+		if (!g)
+			return false;
+		*g = (struct seg){ .buf = -1, .size = max(n, (u32)SEG_SIZE) };
+		if (s->tail)
+			s->tail->next = g;
+		else
+			s->head = g;
+		s->tail = g;
+	}
+	untrusted_read(g->data + g->off + g->len, src, n);
+	g->len += n;
+	return true;
+}
+
+static bool append_buf(struct stream *s, u32 n, int buf)
+{
+	struct seg *g = kmalloc(sizeof(*g));
+
+	if (!g)
+		return false;
+	*g = (struct seg){ .buf = buf, .len = n };
+	if (s->tail)
+		s->tail->next = g;
+	else
+		s->head = g;
+	s->tail = g;
+	s->held++;
+	ring_held[s->ring]++;
+	return true;
+}
+
+static void arrived(struct stream *s, u32 n, int buf)
+{
+	bool ok;
+
+	if (s->closing || s->eof) {
+		async_buf_put(s->ring, buf);
+		return;
+	}
+	if (n > COPIED && ring_held[s->ring] < RING_HELD) {
+		ok = append_buf(s, n, buf);
+		if (!ok)
+			async_buf_put(s->ring, buf);
+	} else {
+		ok = append_copy(s, async_buf(s->ring, buf), n);
+		async_buf_put(s->ring, buf);
+	}
+	if (ok) {
+		s->queued += n;
+	} else {		/* bytes are lost, and so is the connection */
+		s->error = -ENOBUFS;
+		s->eof = s->no_send = true;
+	}
+}
+
+/* ---- the end, while nothing is received: after the peer's, or with too much unread ---- */
+
+/* With the lock. */
+static bool end_wanted(struct stream *s)
+{
+	bool start = !s->end_on && !s->closing && !(s->told & EPOLLHUP);
+
+	s->end_on |= start;
+	if (s->eof)
+		s->told |= EPOLLRDHUP;
+	return start;
+}
+
+static void end_done(struct async *a, s32 res, bool more, int buf)
+{
+	struct stream *s = container_of(a, struct stream, end);
+	u32 events = res > 0 ? res & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) : 0;
+	bool over;
+
+	spin_lock(&s->lock);
+	events &= ~s->told;
+	s->told |= events;
+	if (!more)
+		s->end_on = false;
+	over = stream_is_over(s);
+	if (s->closing)
+		events = 0;
+	spin_unlock(&s->lock);
+	if (events)
+		wake_up(&s->sk->ready.queue, events | IN_BITS);
+	if (over)
+		stream_free(s);
+}
+
+/* A poll tells of the end of one direction or both unasked. */
+static void end_start(struct stream *s)
+{
+	s->end.done = end_done;
+	if (async_poll_multishot(s->ring, &s->end, s->sk->hostfd, POLLRDHUP))
+		s->end_on = false;
+}
+
+/* ---- completions of the receive ---- */
+
+static void rx_done(struct async *a, s32 res, bool more, int buf)
+{
+	struct stream *s = container_of(a, struct stream, rx);
+	bool start, stop, end, over;
+	u32 events = IN_BITS;
+
+	spin_lock(&s->lock);
+	if (buf >= 0 && res <= 0)
+		async_buf_put(s->ring, buf);
+	if (res > 0 && buf >= 0) {
+		arrived(s, res, buf);
+	} else if (res == 0) {
+		s->eof = true;
+		events = END_BITS;
+	} else if (res != -ENOBUFS && res != -ECANCELED && res != -EAGAIN && res != -EINTR) {
+		/* The connection is gone in both directions. */
+		if (!s->error && res < 0)
+			s->error = res;
+		s->eof = s->no_send = true;
+		events = END_BITS | EPOLLOUT | EPOLLWRNORM | EPOLLERR;
+	} else {
+		events = 0;
+	}
+	if (s->eof && s->no_send)
+		events |= EPOLLHUP;
+	if (!more)
+		s->rx_on = s->rx_stop = false;
+	start = !more && !s->closing && !s->eof && !too_much(s);
+	if (start)
+		s->rx_on = true;
+	stop = more && !s->rx_stop && (s->eof || too_much(s));
+	if (stop)
+		s->rx_stop = true;
+	end = !more && !start && !s->error && end_wanted(s);
+	over = stream_is_over(s);
+	if (s->closing)
+		events = 0;
+	spin_unlock(&s->lock);
+
+	if (end)
+		end_start(s);
+	if (start && async_recv_multishot(s->ring, &s->rx, s->sk->hostfd)) {
+		/* Whoever reads starts it again. */
+		spin_lock(&s->lock);
+		s->rx_on = false;
+		spin_unlock(&s->lock);
+		events = IN_BITS;
+	}
+	if (stop && async_cancel(&s->rx)) {
+		spin_lock(&s->lock);
+		s->rx_stop = false;
+		spin_unlock(&s->lock);
+	}
+	if (events)
+		wake_up(&s->sk->ready.queue, events);
+	if (over)
+		stream_free(s);
+}
+
+void stream_rx_start(struct stream *s)
+{
+	bool start;
+
+	if (s->rx_on)
+		return;
+	spin_lock(&s->lock);
+	start = !s->rx_on && !s->closing && !s->eof && little(s);
+	if (start)
+		s->rx_on = true;
+	spin_unlock(&s->lock);
+	if (!start)
+		return;
+	s->rx.done = rx_done;
+	if (async_recv_multishot(s->ring, &s->rx, s->sk->hostfd)) {
+		spin_lock(&s->lock);
+		s->rx_on = false;
+		spin_unlock(&s->lock);
+	}
+}
+
+void stream_rx_drop(struct stream *s)
+{
+	struct seg *g, *next;
+
+	spin_lock(&s->lock);
+	g = s->head;
+	s->head = s->tail = NULL;
+	s->queued = s->held = 0;
+	spin_unlock(&s->lock);
+	for (; g; g = next) {
+		next = g->next;
+		seg_free(s, g);
+	}
+}
+
+/* ---- the guest's calls ---- */
+
+/* From any offset of a buffer; the arena is read in aligned words. */
+static ssize_t from_buf(struct stream *s, struct iter *it, const struct seg *g, u32 off, u32 n)
+{
+	u32 shift = off % 8, part = shift ? min(n, 8 - shift) : 0;
+	struct uptr p = uptr_add(async_buf(s->ring, g->buf), off - shift);
+	ssize_t done = 0, res;
+
+	if (part) {
+		u64 word = untrusted_load(p);
+
+		done = iter_write(it, (u8 *)&word + shift, part);
+		if (done < (ssize_t)part || part == n)
+			return done;
+		p = uptr_add(p, 8);
+	}
+	res = iter_from_arena(it, p, n - part);
+	return res < 0 ? done ? done : res : done + res;
+}
+
+static ssize_t take(struct stream *s, struct iter *it, bool peek)
+{
+	ssize_t done = 0, n = 0;
+	struct seg *g;
+	u32 off, len;
+
+	/* Other readers are kept out, and arrivals go behind what was there. */
+	spin_lock(&s->lock);
+	g = s->head;
+	while (g && it->left) {
+		off = g->off;
+		len = min((u64)g->len, it->left);
+		spin_unlock(&s->lock);
+		n = g->buf >= 0 ? from_buf(s, it, g, off, len) : iter_write(it, g->data + off, len);
+		spin_lock(&s->lock);
+		if (n <= 0)
+			break;
+		done += n;
+		if (peek) {
+			g = n == (ssize_t)len ? g->next : NULL;
+			continue;
+		}
+		g->off += n;
+		g->len -= n;
+		s->queued -= n;
+		if (g->len)
+			continue;
+		s->head = g->next;
+		if (!s->head)
+			s->tail = NULL;
+		if (g->buf >= 0)
+			s->held--;
+		spin_unlock(&s->lock);
+		seg_free(s, g);
+		spin_lock(&s->lock);
+		g = s->head;
+	}
+	spin_unlock(&s->lock);
+	if (done && !peek)
+		stream_rx_start(s);
+	return done ? done : n;
+}
+
+/* As much is here as is waited for, or as can be. */
+static bool enough(struct stream *s, u64 want)
+{
+	bool yes;
+
+	spin_lock(&s->lock);
+	yes = s->queued >= want || s->eof || s->error || too_much(s);
+	spin_unlock(&s->lock);
+	return yes;
+}
+
+/* Nothing is here: 0 for the end, the error, or -EAGAIN. */
+static ssize_t nothing(struct stream *s)
+{
+	bool told;
+	int err;
+
+	spin_lock(&s->lock);
+	err = stream_error(s);
+	if (!err && !s->eof)
+		err = -EAGAIN;
+	told = s->told & EPOLLERR;
+	spin_unlock(&s->lock);
+	return err || !told ? err : stream_host_error(s);
+}
+
+ssize_t stream_recv(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_ns)
+{
+	struct stream *s = stream_of(sk);
+	bool wait = wait_ns != HOST_NOWAIT, looked = false;
+	u64 want = min((u64)sk->rcvlowat, m->data->left);
+	ssize_t n;
+	int err = 0;
+
+	if (flags & (MSG_OOB | MSG_ERRQUEUE))
+		return host_socket_ops.recv(sk, m, flags, HOST_NOWAIT);
+	if (m->addr)
+		m->addr->len = 0;
+	m->controllen = 0;
+	m->flags = 0;
+	/* Otherwise MSG_WAITALL is the caller's, who takes piece by piece. */
+	if (flags & MSG_PEEK && flags & MSG_WAITALL)
+		want = m->data->left;
+	want = max(want, (u64)1);
+	for (;;) {
+		if (!wait || err || enough(s, want)) {
+			mutex_lock(&s->reader);
+			n = take(s, m->data, flags & MSG_PEEK);
+			mutex_unlock(&s->reader);
+			if (n || (s->queued && !m->data->left))
+				return n;
+			n = nothing(s);
+			if (n != -EAGAIN)
+				return n;
+		}
+		if (err)
+			return err;
+		stream_rx_start(s);
+		if (async_reap(s->ring))
+			continue;
+		if (wait) {
+			err = stream_wait(s, enough, want, wait_ns);
+		} else {
+			if (looked || !stream_flush_own())
+				return -EAGAIN;
+			looked = true;
+		}
+	}
+}
