@@ -327,5 +327,9 @@ int socket_accept(struct socket *sk, u32 flags, struct host_addr *a, struct file
 
 int socket_shutdown(struct socket *sk, int how)
 {
-	return sk->ops->shutdown(sk, how);
+	int err = sk->ops->shutdown(sk, how);
+
+	if (!err && how)
+		sk->no_send = true;
+	return err;
 }

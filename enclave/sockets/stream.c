@@ -150,6 +150,7 @@ static struct stream *stream_new(struct socket *sk)
 		return NULL;
 	s->sk = sk;
 	s->ring = async_home_ring();
+	s->no_send = sk->no_send;
 	s->tx_limit = sk->sndbuf ? min(max(sk->sndbuf, 4096u), STREAM_MOST) : STREAM_MOST;
 	mutex_init(&s->reader);
 	mutex_init(&s->writer);
