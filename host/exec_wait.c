@@ -25,7 +25,7 @@
 #define MANY_POLLS	65536u
 #define FEW_EVENTS	256u
 #define OTHERS		(1 + RAKIS_URING_MOST)	/* descriptors in a poll besides those asked for */
-#define QUIET_MOST	2000000		/* ns */
+#define BOUND		2000000		/* ns */
 
 /* How long a request may still sleep. */
 struct patience {
@@ -50,31 +50,68 @@ static void used_up(struct thread *t)
 	sys(read, t->wake_fd, &n, sizeof(n));
 }
 
+/* How a sleep on rings is bounded: whatever is behind the bound is then looked at again. */
+struct bound {
+	struct timespec ts, *limit;
+	uint32_t owed;			/* rings with something queued: a bit each */
+	uint32_t heads[RAKIS_URING_MOST];
+};
+
+/* Entries that nobody takes by the end of the bound: the monitor is not doing its part. */
+static void bound_rings(struct bound *b, const struct thread *t, struct patience *p, _Bool always)
+{
+	b->limit = p->forever ? NULL : &p->ts;
+	b->owed = 0;
+	for (uint32_t m = t->rings; m; m &= m - 1) {
+		int i = __builtin_ctz(m);
+
+		if (!ring_queued(&host_rings[i]))
+			continue;
+		b->owed |= 1u << i;
+		b->heads[i] = atomic_load(host_rings[i].sq_head);
+	}
+	if ((b->owed || always) && (!b->limit || b->limit->tv_sec || b->limit->tv_nsec > BOUND)) {
+		b->ts = (struct timespec){ .tv_nsec = BOUND };
+		b->limit = &b->ts;
+	}
+}
+
+/* The time is over: 0, or -EINTR if it was only that of the bound. */
+static long bound_over(struct bound *b)
+{
+	for (uint32_t m = b->owed; m; m &= m - 1) {
+		int i = __builtin_ctz(m);
+
+		if (atomic_load(host_rings[i].sq_head) == b->heads[i])
+			ring_submit(&host_rings[i]);
+	}
+	return b->limit == &b->ts ? -EINTR : 0;
+}
+
 /*
  * Sleep in the kernel's io_uring, for completions behind the quiet ones that are there.
  * 0: the time is over, or -EINTR.
  */
 static long sleep_in_ring(struct thread *t, struct patience *p)
 {
-	struct timespec *limit = p->forever ? NULL : &p->ts, quiet_limit = { .tv_nsec = QUIET_MOST };
 	struct host_ring *r = &host_rings[__builtin_ctz(t->rings)];
 	struct io_uring_getevents_arg arg = { .sigmask_sz = 8 };
 	int quiet = ring_quiet(r, t->loud & t->rings);
+	struct bound b;
 	long res;
 
 	if (quiet < 0)
 		return -EINTR;
 	/* Should somebody take the quiet ones now, more than the next one would be waited for. */
-	if (quiet && (!limit || limit->tv_sec || limit->tv_nsec > QUIET_MOST))
-		limit = &quiet_limit;
-	arg.ts = (uint64_t)limit;
+	bound_rings(&b, t, p, quiet);
+	arg.ts = (uint64_t)b.limit;
 	atomic_store(&t->asleep, ASLEEP_CALL);
 	res = call_unless(&t->wake, SYS_io_uring_enter, r->fd, 0, quiet + 1,
 			  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (long)&arg, sizeof(arg));
 	atomic_store(&t->asleep, AWAKE);
 	if (atomic_load(&t->wake))
 		used_up(t);
-	return res == -ETIME && limit != &quiet_limit ? 0 : -EINTR;
+	return res == -ETIME ? bound_over(&b) : -EINTR;
 }
 
 /*
@@ -83,8 +120,8 @@ static long sleep_in_ring(struct thread *t, struct patience *p)
  */
 static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struct patience *p)
 {
-	struct timespec *limit = p->forever ? NULL : &p->ts;
 	unsigned int all = n + 1;
+	struct bound b;
 	long res, ready;
 
 	if (!n && t->rings && !(t->rings & (t->rings - 1)))
@@ -98,13 +135,16 @@ static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struc
 			return -EINTR;
 		fds[all++] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
 	}
+	bound_rings(&b, t, p, 0);
 	atomic_store(&t->asleep, ASLEEP_POLL);
-	res = call_unless(&t->wake, SYS_ppoll, (long)fds, all, (long)limit, 0, 8, 0);
+	res = call_unless(&t->wake, SYS_ppoll, (long)fds, all, (long)b.limit, 0, 8, 0);
 	atomic_store(&t->asleep, AWAKE);
 	if (res == -EINTR || (res > 0 && fds[n].revents))
 		used_up(t);
-	if (res <= 0)
+	if (res < 0)
 		return res;
+	if (!res)
+		return bound_over(&b);
 	ready = res;
 	for (unsigned int i = n; i < all; i++)
 		ready -= fds[i].revents != 0;
