@@ -115,8 +115,6 @@ static int create(struct io_uring *ring, struct io_uring_params *p, int number)
 				p->wq_fd = rings[0].ring_fd;
 			}
 		}
-		if (getenv("XCOOP") && i == 0)
-			p->flags |= IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
 		err = io_uring_queue_init_params(RAKIS_URING_SQ_ENTRIES, ring, p);
 	}
 	return err;
