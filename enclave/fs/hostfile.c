@@ -92,7 +92,7 @@ static ssize_t reg_write(struct file *f, struct iter *it, u64 *pos)
 	if (!it->left)
 		return 0;
 	if ((f->flags & O_APPEND) && pos == &f->pos) {
-		n = host_write(h->fd, it, HOST_CURRENT, HOST_FOREVER);
+		n = host_write(h->fd, it, HOST_CURRENT, HOST_NOWAIT);
 		if (n > 0)
 			h->pos_at_host = true;
 		return n;
