@@ -25,7 +25,10 @@ static const char help[] =
 "Exit status: the program's; 125 if RAKIS fails, 126 if PROGRAM cannot be run, 127 if\n"
 "there is no such program.\n";
 
-enum { OPT_IO = 1, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE, OPT_LOG, OPT_HELP, OPT_LATER };
+enum {
+	OPT_IO = 1, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE, OPT_LOG, OPT_HELP,
+	OPT_LATER,
+};
 
 static const struct option options[] = {
 	{ "io", required_argument, NULL, OPT_IO },
@@ -93,7 +96,7 @@ static int parse(struct run_options *opt, int argc, char **argv)
 		switch (c) {
 		case OPT_IO:
 			if (!strcmp(optarg, "ring")) {
-				message("--io ring is not in this version; --io exit is the default");
+				message("--io ring is not in this version; use --io exit");
 				return EXIT_USAGE;
 			}
 			if (strcmp(optarg, "exit")) {
@@ -138,8 +141,8 @@ static int parse(struct run_options *opt, int argc, char **argv)
 			fputs(help, stdout);
 			return -1;
 		default:
-			message("%s: not an option of rakis run, or its value is missing; see rakis run --help",
-				argv[optind - 1]);
+			message("%s: not an option of rakis run, or its value is missing; "
+				"see rakis run --help", argv[optind - 1]);
 			return EXIT_USAGE;
 		}
 	}

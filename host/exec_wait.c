@@ -231,7 +231,8 @@ static struct pollfd *poll_room(struct thread *t, uint32_t n)
 
 	if (t->polls_size < size) {
 		size = (size + 65535) & ~65535ul;
-		p = sys(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = sys(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
 		if (p < 0 && p > -4096)
 			return NULL;
 		if (t->polls)

@@ -17,7 +17,7 @@
 #define HEAP_MOST	GIB
 #define GUEST_LEAST	(32 * MIB)
 #define SLOTS_SIZE	((uint64_t)RAKIS_SLOT_COUNT * RAKIS_SLOT_SIZE)
-#define RANGE_END_MOST	0x500000000000ull	/* position-independent programs such as rakis lie above */
+#define RANGE_MOST	(16384 * GIB)	/* twice this is below where the kernel puts rakis itself */
 
 static uint64_t page_up(uint64_t n)
 {
@@ -64,7 +64,7 @@ static void *reserve(uint64_t base, uint64_t size)
 void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_size)
 {
 	uint64_t size = memory ? memory & -(uint64_t)RAKIS_PAGE_SIZE : MEMORY_DEFAULT;
-	uint64_t base = p->fixed ? lowest_address() : aligned_base(size);
+	uint64_t base;
 	uint64_t heap = page_up(size / 8), least;
 	struct rakis_layout *l = &host.layout;
 
@@ -76,8 +76,9 @@ void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_siz
 	if (size < least)
 		die(EXIT_USAGE, "--memory: %llu MiB is too little; at least %llu MiB are needed",
 		    (unsigned long long)(size / MIB), (unsigned long long)(least / MIB + 1));
-	if (size > RANGE_END_MOST - base)
-		die(EXIT_USAGE, "--memory: more than the address space has");
+	if (size > RANGE_MOST)
+		die(EXIT_USAGE, "--memory: at most %llu GiB", RANGE_MOST / GIB);
+	base = p->fixed ? lowest_address() : aligned_base(size);
 	*l = (struct rakis_layout){
 		.base = base,
 		.size = size,
@@ -88,9 +89,13 @@ void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_siz
 	};
 	l->slots = l->image - SLOTS_SIZE;
 	l->heap = l->slots - heap;
-	if (p->fixed && (p->low < base || p->high > l->heap))
-		die(EXIT_CANNOT_RUN, "%s: linked at addresses 0x%llx to 0x%llx, which are not within its memory; "
-		    "try a larger --memory", p->path, (unsigned long long)p->low, (unsigned long long)p->high);
+	if (p->fixed && (p->low < base || p->high > RANGE_MOST - 2 * GIB))
+		die(EXIT_CANNOT_RUN, "%s: linked at addresses that cannot be had, 0x%llx to "
+		    "0x%llx; link it as a position-independent program", p->path,
+		    (unsigned long long)p->low, (unsigned long long)p->high);
+	if (p->fixed && p->high > l->heap)
+		die(EXIT_RAKIS, "%s: linked at addresses up to 0x%llx; it needs --memory %lluG",
+		    p->path, (unsigned long long)p->high, (unsigned long long)(p->high / GIB + 2));
 	if (reserve(base, size) == MAP_FAILED)
 		die(EXIT_RAKIS, "cannot reserve %llu MiB of addresses at 0x%llx (%m); "
 		    "try a smaller --memory, or a larger ulimit -v",
@@ -109,7 +114,7 @@ const char *layout_try(void)
 		return "1 GiB of addresses at 4 GiB cannot be reserved; look at ulimit -v";
 	munmap((void *)aligned_base(MEMORY_DEFAULT), MEMORY_DEFAULT);
 	if (reserve(low, MEMORY_DEFAULT) == MAP_FAILED)
-		return "low addresses cannot be reserved: programs linked at fixed addresses will not run";
+		return "low addresses cannot be had: programs linked at fixed ones will not run";
 	munmap((void *)low, MEMORY_DEFAULT);
 	return NULL;
 }
