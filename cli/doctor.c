@@ -45,7 +45,7 @@ static const char *uring(void)
 		return NULL;
 	}
 	if (errno == EPERM)
-		return "forbidden: sysctl kernel.io_uring_disabled, or the container's seccomp filter";
+		return "forbidden by sysctl kernel.io_uring_disabled or a seccomp filter";
 	return "Linux 5.19 or later with CONFIG_IO_URING";
 }
 

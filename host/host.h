@@ -103,7 +103,7 @@ const char *layout_try(void);
 void tsc_begin(void);			/* call early: the calibration runs beside start-up */
 uint64_t tsc_hz(void);
 size_t cpuid_table(struct rakis_cpuid *out, size_t max);
-/* What the processor or kernel lacks to run anything, or NULL. */
+/* What the processor or kernel lacks to run anything, or NULL. Also finds xsave_size. */
 const char *machine_lacks(void);
 
 /* ---- boot.c ---- */

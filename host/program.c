@@ -152,7 +152,7 @@ void program_find(struct program *p, const char *name, char *const *env)
 		}
 		close(fd);
 		if (n < 2 || memcmp(head.line, "#!", 2))
-			die(EXIT_CANNOT_RUN, "%s: neither an ELF program nor a script with a #! line",
+			die(EXIT_CANNOT_RUN, "%s: neither an ELF program nor a #! script",
 			    path);
 		interpreter(path, sizeof(path), head.line);
 	}

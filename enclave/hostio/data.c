@@ -23,6 +23,10 @@ static ssize_t move(u8 opcode, int fd, struct iter *it, u64 off, u32 op_flags, u
 	call_begin(&c, opcode, fd, max(n, 8u));
 	if (out && n) {
 		res = iter_to_arena(it, c.buf.p, n);
+		if (res >= 0 && res < n && opcode == RAKIS_OP_SEND) {
+			iter_back(it, res);	/* half a datagram is none */
+			res = -EFAULT;
+		}
 		if (res < 0)
 			goto end;
 		*whole = res == n;
@@ -149,9 +153,12 @@ static ssize_t move_msg(u8 opcode, int fd, struct host_msg *m, u32 flags, u64 wa
 	data = call_room(&c, max(n, 8u));
 	if (out && n) {
 		res = iter_to_arena(m->data, data, n);
+		if (res >= 0 && res < n) {
+			iter_back(m->data, res);
+			res = -EFAULT;
+		}
 		if (res < 0)
 			goto end;
-		n = res;
 	}
 	v = (struct rakis_iovec){ uptr_number(data), n };
 	untrusted_write(iov, &v, sizeof(v));

@@ -266,7 +266,8 @@ int socket_connect(struct socket *sk, const struct host_addr *a)
 		return err;
 	if (err == -EAGAIN && w.block)		/* SO_SNDTIMEO is over; the handshake goes on */
 		err = sk->connecting ? -EALREADY : -EINPROGRESS;
-	sk->connecting = err == -EINPROGRESS || err == -EALREADY || err == -ERESTARTSYS || err == -EINTR;
+	sk->connecting = err == -EINPROGRESS || err == -EALREADY ||
+			 err == -ERESTARTSYS || err == -EINTR;
 	return err;
 }
 
