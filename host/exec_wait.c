@@ -5,11 +5,13 @@
  * comes just before either is not lost (struct thread, call_unless).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -103,12 +105,23 @@ static int is_ready(int fd, short events)
 	return sys(ppoll, &pfd, 1, &now, NULL, 8) != 0;
 }
 
+/* At once or not at all: pipes, FIFOs and most files know how; -EOPNOTSUPP from those that do not. */
+static long stream_now(const struct rakis_request *rq, long nr)
+{
+	struct iovec v = { (void *)rq->addr, rq->len };
+
+	return system_call(nr == SYS_read ? SYS_preadv2 : SYS_pwritev2, rq->fd, (long)&v, 1, -1, -1,
+			   RWF_NOWAIT);
+}
+
 /* Descriptors of streams may be blocking ones that other processes share: look first. */
 static long stream(struct thread *t, const struct rakis_request *rq, long nr, short events)
 {
 	struct patience p = patience_of(rq);
-	long res;
+	long res = stream_now(rq, nr);
 
+	if (res != -EAGAIN && res != -EOPNOTSUPP)
+		return res;
 	if (p.none)
 		return is_ready(rq->fd, events) ?
 			system_call(nr, rq->fd, rq->addr, rq->len, 0, 0, 0) : -EAGAIN;
@@ -138,7 +151,7 @@ static long data_call(const struct rakis_request *rq)
 		return sys(recvmsg, rq->fd, rq->addr, rq->op_flags | MSG_DONTWAIT);
 	default:
 		/* An inherited socket may be a blocking one. */
-		if (!is_ready(rq->fd, POLLIN))
+		if (!(sys(fcntl, rq->fd, F_GETFL) & O_NONBLOCK) && !is_ready(rq->fd, POLLIN))
 			return -EAGAIN;
 		return sys(accept4, rq->fd, rq->addr, rq->off, rq->op_flags | SOCK_CLOEXEC);
 	}

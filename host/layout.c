@@ -12,7 +12,8 @@
 
 #define MIB		(1ull << 20)
 #define GIB		(1ull << 30)
-#define MEMORY_DEFAULT	GIB
+#define MEMORY_DEFAULT	(64 * GIB)	/* addresses; what is not touched costs nothing */
+#define MEMORY_LEAST	GIB		/* where addresses are rationed (ulimit -v) */
 #define HEAP_LEAST	(16 * MIB)
 #define HEAP_MOST	GIB
 #define GUEST_LEAST	(32 * MIB)
@@ -61,13 +62,31 @@ static void *reserve(uint64_t base, uint64_t size)
 	return p;
 }
 
+static uint64_t base_for(const struct program *p, uint64_t size)
+{
+	return p->fixed ? lowest_address() : aligned_base(size);
+}
+
 void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_size)
 {
 	uint64_t size = memory ? memory & -(uint64_t)RAKIS_PAGE_SIZE : MEMORY_DEFAULT;
-	uint64_t base;
-	uint64_t heap = page_up(size / 8), least;
+	uint64_t base, heap, least;
 	struct rakis_layout *l = &host.layout;
+	void *range;
 
+	if (size > RANGE_MOST)
+		die(EXIT_USAGE, "--memory: at most %llu GiB", RANGE_MOST / GIB);
+	range = reserve(base_for(p, size), size);
+	while (range == MAP_FAILED && !memory && size > MEMORY_LEAST) {
+		size /= 2;
+		range = reserve(base_for(p, size), size);
+	}
+	base = base_for(p, size);
+	if (range == MAP_FAILED)
+		die(EXIT_RAKIS, "cannot reserve %llu MiB of addresses at 0x%llx (%m); "
+		    "try a smaller --memory, or a larger ulimit -v",
+		    (unsigned long long)(size / MIB), (unsigned long long)base);
+	heap = page_up(size / 8);
 	if (heap < HEAP_LEAST)
 		heap = HEAP_LEAST;
 	if (heap > HEAP_MOST)
@@ -76,9 +95,6 @@ void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_siz
 	if (size < least)
 		die(EXIT_USAGE, "--memory: %llu MiB is too little; at least %llu MiB are needed",
 		    (unsigned long long)(size / MIB), (unsigned long long)(least / MIB + 1));
-	if (size > RANGE_MOST)
-		die(EXIT_USAGE, "--memory: at most %llu GiB", RANGE_MOST / GIB);
-	base = p->fixed ? lowest_address() : aligned_base(size);
 	*l = (struct rakis_layout){
 		.base = base,
 		.size = size,
@@ -96,10 +112,6 @@ void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_siz
 	if (p->fixed && p->high > l->heap)
 		die(EXIT_RAKIS, "%s: linked at addresses up to 0x%llx; it needs --memory %lluG",
 		    p->path, (unsigned long long)p->high, (unsigned long long)(p->high / GIB + 2));
-	if (reserve(base, size) == MAP_FAILED)
-		die(EXIT_RAKIS, "cannot reserve %llu MiB of addresses at 0x%llx (%m); "
-		    "try a smaller --memory, or a larger ulimit -v",
-		    (unsigned long long)(size / MIB), (unsigned long long)base);
 	if (mprotect((void *)l->heap, l->image - l->heap, PROT_READ | PROT_WRITE))
 		die(EXIT_RAKIS, "not enough memory for the libOS: %m");
 	/* It is used sparsely; huge pages would make every corner of it resident. */
@@ -110,11 +122,11 @@ const char *layout_try(void)
 {
 	uint64_t low = lowest_address();
 
-	if (reserve(aligned_base(MEMORY_DEFAULT), MEMORY_DEFAULT) == MAP_FAILED)
+	if (reserve(aligned_base(MEMORY_LEAST), MEMORY_LEAST) == MAP_FAILED)
 		return "1 GiB of addresses at 4 GiB cannot be reserved; look at ulimit -v";
-	munmap((void *)aligned_base(MEMORY_DEFAULT), MEMORY_DEFAULT);
-	if (reserve(low, MEMORY_DEFAULT) == MAP_FAILED)
+	munmap((void *)aligned_base(MEMORY_LEAST), MEMORY_LEAST);
+	if (reserve(low, MEMORY_LEAST) == MAP_FAILED)
 		return "low addresses cannot be had: programs linked at fixed ones will not run";
-	munmap((void *)low, MEMORY_DEFAULT);
+	munmap((void *)low, MEMORY_LEAST);
 	return NULL;
 }
