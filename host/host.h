@@ -50,6 +50,7 @@ struct host {
 
 	int log_fd;			/* standard error, whatever becomes of descriptor 2 */
 	int proc_fd;			/* /proc/self/fd, from before a change of root; or -1 */
+	int mem_fd;			/* /proc/self/mem, which writes where mprotect forbids; or -1 */
 	uint64_t nofile[2];		/* the program's RLIMIT_NOFILE: soft, hard */
 };
 

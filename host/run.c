@@ -34,6 +34,7 @@ static void open_own_files(const struct run_options *opt)
 {
 	host.log_fd = own_fd(dup(STDERR_FILENO));
 	host.proc_fd = own_fd(open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	host.mem_fd = own_fd(open("/proc/self/mem", O_RDWR | O_CLOEXEC));
 	if (!opt->stats_file)
 		return;
 	host.stats_fd = own_fd(open(opt->stats_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,

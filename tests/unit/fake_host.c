@@ -2,14 +2,15 @@
 /* See fake_host.h. */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <signal.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <ucontext.h>
+#include "fake_fault.h"
 #include "fake_host.h"
-#include "fs/proc.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -49,19 +50,6 @@ u32 fake_random(u64 *seed)
 
 /* ---- memory ---- */
 
-extern const char usercopy_start[], usercopy_end[], usercopy_fault[];
-
-/* The exception entry of the gate: a fault in usercopy.S ends the copy. */
-static void on_fault(int sig, siginfo_t *info, void *context)
-{
-	greg_t *rip = &((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-
-	if (*rip >= (greg_t)usercopy_start && *rip < (greg_t)usercopy_end)
-		*rip = (greg_t)usercopy_fault;
-	else
-		signal(sig, SIG_DFL);
-}
-
 static void *reserve(size_t n, int prot)
 {
 	void *p = mmap(NULL, n, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -71,7 +59,6 @@ static void *reserve(size_t n, int prot)
 
 static void host_start(void)
 {
-	const struct sigaction act = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	struct rakis_boot boot = { .cpus = 2, .arena_size = arena_size_needed() };
 
 	fake_guest = reserve(ENCLAVE_SIZE, PROT_NONE);
@@ -80,9 +67,9 @@ static void host_start(void)
 		.heap = (u64)fake_guest + FAKE_GUEST_SIZE, .slots = (u64)fake_guest + ENCLAVE_SIZE,
 	};
 	if (mprotect(fake_guest, FAKE_GUEST_SIZE, PROT_READ | PROT_WRITE) ||
-	    mprotect(fake_guest + FAKE_HOLE, PAGE_SIZE, PROT_NONE) ||
-	    sigaction(SIGSEGV, &act, NULL))
+	    mprotect(fake_guest + FAKE_HOLE, PAGE_SIZE, PROT_NONE))
 		abort();
+	fake_catch_faults();
 	boot.arena = (u64)reserve(boot.arena_size, PROT_READ | PROT_WRITE);
 	boot.stats = (u64)reserve(sizeof(struct rakis_stats), PROT_READ | PROT_WRITE);
 	untrusted_init(gate_layout.base, gate_layout.size);

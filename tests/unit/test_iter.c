@@ -2,6 +2,7 @@
 /* Scatter lists against a flat model; faults in the middle; Linux's limits. */
 #include "cmocka_first.h"
 #include <string.h>
+#include "fake_fault.h"
 #include "fake_host.h"
 #include "lib/errno.h"
 
@@ -154,10 +155,11 @@ static void test_fault_in_the_middle(void **state)
 	/* all of it bad; a first good byte; a last one */
 	const struct user_iovec bad[] = { { hole, 32 }, { hole - 1, 32 }, { hole + PAGE_SIZE - 31, 32 } };
 
+	fake_catch_faults();
 	for (u32 m = 0; m < ARRAY_SIZE(moves); m++) {
 		for (u32 i = 0; i < ARRAY_SIZE(before) * ARRAY_SIZE(bad); i++) {
 			const u32 *len = before[i % ARRAY_SIZE(before)];
-			u32 good = len[0] + len[1] + len[2];
+			const u32 good = len[0] + len[1] + len[2];
 			struct iter it;
 			ssize_t n;
 
@@ -183,6 +185,7 @@ static void test_zero_faults(void **state)
 {
 	struct iter it;
 
+	fake_catch_faults();
 	assert_int_equal(iter_buf(&it, (u64)fake_guest + FAKE_HOLE, 8), 0);
 	assert_int_equal(iter_zero(&it, 8), -EFAULT);
 }
@@ -210,6 +213,7 @@ static void test_import(void **state)
 	const u64 uiov = (u64)v, heap = gate_layout.heap;
 	struct iter it;
 
+	fake_catch_faults();
 	for (u32 i = 0; i < IOV_MAX; i++)
 		v[i] = good;
 	assert_int_equal(iter_import(&it, uiov, 0), 0);

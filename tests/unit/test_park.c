@@ -8,19 +8,20 @@
 #include "lib/errno.h"
 #include "libos/time.h"
 
-#define ROUNDS	150000
+#define ROUNDS	500000		/* or as many as there are in two seconds */
 #define SECOND	NSEC_PER_SEC
 
 static _Atomic u32 turn, timeouts;
+static _Atomic bool stop;
 static u32 cpus;
 
 static void *ping_pong(void *arg)
 {
 	u32 slot = (u32)(u64)arg;
-	u64 seed = slot + cpus * 77;
+	u64 seed = slot + cpus * 77, end = now_ns() + 2 * SECOND;
 
 	fake_host_enter(slot);
-	for (u32 i = 0; i < ROUNDS; i++) {
+	for (u32 i = 0; !stop; i++) {
 		for (;;) {
 			u64 before;
 
@@ -34,6 +35,8 @@ static void *ping_pong(void *arg)
 		}
 		for (u32 k = fake_below(&seed, 64) ? 0 : fake_below(&seed, 2000); k; k--)
 			__builtin_ia32_pause();
+		if (!slot && (i == ROUNDS || now_ns() > end))
+			stop = true;
 		turn = 1 - slot;
 		park_wake(fake_thread(1 - slot));
 		/* One more than needed does no harm. */
@@ -50,6 +53,7 @@ static void test_no_wakeup_is_lost(void **state)
 
 		park_init(cpus);
 		turn = timeouts = 0;
+		stop = false;
 		assert_int_equal(pthread_create(&other, NULL, ping_pong, (void *)1), 0);
 		ping_pong((void *)0);
 		pthread_join(other, NULL);

@@ -3,6 +3,7 @@
 #include "cmocka_first.h"
 #include <string.h>
 #include <sys/mman.h>
+#include "fake_fault.h"
 #include "fake_host.h"
 #include "lib/errno.h"
 
@@ -140,6 +141,7 @@ static void test_user_bad_addresses(void **state)
 	const u64 base = gate_layout.base, heap = gate_layout.heap, hole = base + FAKE_HOLE;
 	static const u32 lengths[] = { 1, 7, 8, 9, 64 };
 
+	fake_catch_faults();
 	for (u32 i = 0; i < ARRAY_SIZE(lengths); i++) {
 		u64 n = lengths[i];
 		const u64 bad[] = {
@@ -178,6 +180,7 @@ static void test_user_second_try(void **state)
 	u8 *hole = fake_guest + FAKE_HOLE;
 	struct uptr p = at_end(61);
 
+	fake_catch_faults();
 	usercopy_fault_hook = bring_in;
 	untrusted_write(p, pattern, 61);
 	for (u32 back = 0; back <= 64; back++) {
