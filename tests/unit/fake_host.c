@@ -89,7 +89,9 @@ int fake_host_setup(void **state)
 	process = (struct process){ .pid = 100 };
 	list_init(&process.tasks);
 	for (u32 i = 0; i < FAKE_SLOTS; i++) {
-		threads[i] = (struct gate_thread){ .self = &threads[i], .slot = i, .task = &tasks[i] };
+		threads[i] = (struct gate_thread){
+			.self = &threads[i], .slot = i, .task = &tasks[i],
+		};
 		tasks[i] = (struct task){ .gate = &threads[i], .tid = 100 + i, .refs = 1 };
 	}
 	stats.enclave.host_faults = 0;

@@ -207,11 +207,12 @@ static u64 lock_[8];
 	CALL(setsockopt, 0, host_setsockopt(3, 1, 1, room(9), 9))		\
 	CALL(events_create, INT32_MAX, host_events_create())			\
 	CALL(events_watch, 0, host_events_watch(3, 4, 1, 2))			\
-	CALL(events_reap, 5, host_events_reap(3, room(5 * sizeof(struct host_event)), 5, HOST_NOWAIT)) \
+	CALL(events_reap, 5,							\
+	     host_events_reap(3, room(5 * sizeof(struct host_event)), 5, HOST_NOWAIT))	\
 	CALL(poll, 3, poll_call())						\
 	CALL(spawn, 0, host_spawn(1))						\
 	CALL(mem_protect, 0, host_mem_protect(0, 0, 0))				\
-	CALL(mem_install, 0, host_mem_install(0, NULL, 0))			\
+	CALL(mem_install, 0, host_mem_install(0, room(100), 100))		\
 	CALL(mem_discard, 0, host_mem_discard(0, 0))				\
 	CALL(clock, 0, host_clock(room(sizeof(struct rakis_clock))))		\
 	CALL(timer, 0, host_timer(1))						\

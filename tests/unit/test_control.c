@@ -90,12 +90,16 @@ static int from_host(struct socket *sk, u32 len, struct host_msg *m)
 static void test_structure(void **state)
 {
 	static const struct { u64 len; u32 given; int err; } cases[] = {
-		{ HEAD, HEAD, 0 }, { HEAD + 1, HEAD + 1, 0 }, { HEAD + 8, HEAD + 8, 0 }, { HEAD + 3, HEAD + 8, 0 },
+		{ HEAD, HEAD, 0 }, { HEAD + 1, HEAD + 1, 0 }, { HEAD + 8, HEAD + 8, 0 },
+		{ HEAD + 3, HEAD + 8, 0 },
 		/* The rest is too short to be a message. */
 		{ HEAD, HEAD + 15, 0 }, { 0, HEAD - 1, 0 }, { 0, 0, 0 }, { HEAD + 5, HEAD + 20, 0 },
-		{ 0, HEAD, -EIO }, { 1, HEAD, -EIO }, { HEAD - 1, HEAD, -EIO }, { HEAD + 1, HEAD, -EIO },
-		{ HEAD + 9, HEAD + 8, -EIO }, { ~0ull, HEAD, -EIO }, { ~7ull, HEAD + 8, -EIO }, { 1ull << 32, HEAD, -EIO },
-		{ (1ull << 32) + HEAD, HEAD, -EIO }, { 1ull << 63, HEAD, -EIO }, { -(u64)HEAD, HEAD + 16, -EIO },
+		{ 0, HEAD, -EIO }, { 1, HEAD, -EIO }, { HEAD - 1, HEAD, -EIO },
+		{ HEAD + 1, HEAD, -EIO },
+		{ HEAD + 9, HEAD + 8, -EIO }, { ~0ull, HEAD, -EIO }, { ~7ull, HEAD + 8, -EIO },
+		{ 1ull << 32, HEAD, -EIO },
+		{ (1ull << 32) + HEAD, HEAD, -EIO }, { 1ull << 63, HEAD, -EIO },
+		{ -(u64)HEAD, HEAD + 16, -EIO },
 	};
 	struct host_msg m;
 
@@ -111,7 +115,8 @@ static void test_structure(void **state)
 		put_int(7);
 		pad();
 		put(cases[i].len, SOL_SOCKET, OTHER);
-		assert_int_equal(from_host(&unix_socket, HEAD + 8 + cases[i].given, &m), cases[i].err);
+		assert_int_equal(from_host(&unix_socket, HEAD + 8 + cases[i].given, &m),
+				 cases[i].err);
 	}
 	assert_int_equal(nclosed, 0);
 }

@@ -200,7 +200,8 @@ static void note(int fd, struct file *f, void *arg)
 static void test_ranges(void **state)
 {
 	static const struct { u32 first, last; u64 left; } cases[] = {
-		{ 0, ~0u, 0 }, { 3, ~0u, 7 }, { 3, 5, 0xffc7 }, { 15, 15, 0x7fff }, { 16, ~0u, 0xffff },
+		{ 0, ~0u, 0 }, { 3, ~0u, 7 }, { 3, 5, 0xffc7 }, { 15, 15, 0x7fff },
+		{ 16, ~0u, 0xffff },
 		{ 5, 4, 0xffff }, { 1u << 31, ~0u, 0xffff }, { ~0u, ~0u, 0xffff },
 	};
 

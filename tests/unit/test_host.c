@@ -52,7 +52,8 @@ static void call_all(bool must_be_fault)
 		if (must_be_fault && (r != -EIO || stats.enclave.host_faults == faults))
 			fail_msg("%s passes %ld on as %ld", calls[i].name, lie, r);
 		if (!guards_hold())
-			fail_msg("%s writes outside its buffer when the host says %ld", calls[i].name, lie);
+			fail_msg("%s writes outside its buffer when the host says %ld",
+				 calls[i].name, lie);
 	}
 	assert_int_equal(gate_self()->parked, 0);
 }
@@ -60,10 +61,12 @@ static void call_all(bool must_be_fault)
 static void test_lies(void **state)
 {
 	static const s64 faults[] = {
-		INT64_MIN + 1, INT32_MIN, -(1ll << 32), -4096, -4095, -ERESTARTSYS, -ERESTARTNOHAND, -192, -191,
+		INT64_MIN + 1, INT32_MIN, -(1ll << 32), -4096, -4095, -ERESTARTSYS, -ERESTARTNOHAND,
+		-192, -191,
 		INT32_MAX + 1ll, 1ll << 32, (1ll << 32) + 5, INT64_MAX,
 	}, results[] = {
-		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 17, 24, 33, 34, 41, 42, 61, 62, 99, 100, 101, 144, 200, 201,
+		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 17, 24, 33, 34, 41, 42, 61, 62, 99, 100, 101,
+		144, 200, 201,
 		299, 300, 301, 1 << 17, (1 << 17) + 1, 300000, 1 << 20, INT32_MAX,
 	};
 	static const int fills[] = { 0, 0xff, 0x7f, 0x80, 1, '/', -1, -1, -1, -1 };
@@ -111,18 +114,26 @@ struct dirent { u64 ino, off; u16 reclen; u8 type; char name[13]; };	/* 32 bytes
 static void test_getdents(void **state)
 {
 	static const struct { u16 first, second; u32 res; bool unterminated, ok; } cases[] = {
-		{ 32, 32, 64, false, true }, { 64, 0, 64, false, true }, { 24, 40, 64, false, true },
+		{ 32, 32, 64, false, true }, { 64, 0, 64, false, true },
+		{ 24, 40, 64, false, true },
 		{ 0, 0, 0, false, true }, { 32, 32, 32, false, true },
 		{ 32, 32, 64, true, false },
-		{ 32, 0, 64, false, false }, { 0, 32, 64, false, false }, { 8, 32, 64, false, false },
-		{ 16, 48, 64, false, false }, { 33, 31, 64, false, false }, { 30, 34, 64, false, false },
-		{ 32, 40, 64, false, false }, { 72, 0, 64, false, false }, { 0xffff, 0, 64, false, false },
-		{ 0xfff8, 0, 64, false, false }, { 32, 32, 63, false, false }, { 32, 32, 33, false, false },
-		{ 32, 32, 8, false, false }, { 32, 32, 1, false, false }, { 48, 16, 64, false, false },
+		{ 32, 0, 64, false, false }, { 0, 32, 64, false, false },
+		{ 8, 32, 64, false, false },
+		{ 16, 48, 64, false, false }, { 33, 31, 64, false, false },
+		{ 30, 34, 64, false, false },
+		{ 32, 40, 64, false, false }, { 72, 0, 64, false, false },
+		{ 0xffff, 0, 64, false, false },
+		{ 0xfff8, 0, 64, false, false }, { 32, 32, 63, false, false },
+		{ 32, 32, 33, false, false },
+		{ 32, 32, 8, false, false }, { 32, 32, 1, false, false },
+		{ 48, 16, 64, false, false },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct dirent d[2] = { { .reclen = cases[i].first }, { .reclen = cases[i].second } };
+		struct dirent d[2] = {
+			{ .reclen = cases[i].first }, { .reclen = cases[i].second },
+		};
 		s64 r;
 
 		memcpy(d[0].name, "a", 2);
@@ -144,14 +155,15 @@ static void test_values(void **state)
 {
 	static const s64 positions[] = { 0, 5, INT64_MAX, -1, -EINVAL, INT64_MIN };
 	static const struct { int fds[2]; bool ok; } pairs[] = {
-		{ { 3, 4 }, true }, { { 0, INT32_MAX }, true }, { { -1, 4 }, false }, { { 3, -1 }, false },
+		{ { 3, 4 }, true }, { { 0, INT32_MAX }, true }, { { -1, 4 }, false },
+		{ { 3, -1 }, false },
 		{ { INT32_MIN, INT32_MIN }, false },
 	};
 	int out[2];
 
 	for (u32 i = 0; i < ARRAY_SIZE(positions); i++) {
 		prepare(&positions[i], 8, 0, AT_ADDR);
-		assert_int_equal(host_lseek(3, 0, 1), max(positions[i], 0l) == positions[i] ? positions[i] : -EIO);
+		assert_int_equal(host_lseek(3, 0, 1), positions[i] >= 0 ? positions[i] : -EIO);
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(pairs); i++) {
 		prepare(pairs[i].fds, 8, 0, AT_ADDR);
@@ -173,7 +185,8 @@ static void test_lengths(void **state)
 		assert_int_equal(a->len, (u32)lengths[i]);
 		value = room(20);
 		prepare(&lengths[i], 8, 0, AT_OFF);
-		assert_int_equal(host_getsockopt(3, 1, 1, value, 20), min(lengths[i] & 0xffffffff, 20ull));
+		assert_int_equal(host_getsockopt(3, 1, 1, value, 20),
+				 min(lengths[i] & 0xffffffff, 20ull));
 		assert_true(guards_hold());
 	}
 }
@@ -181,13 +194,14 @@ static void test_lengths(void **state)
 static void test_recvmsg_header(void **state)
 {
 	static const struct { u32 namelen; u64 controllen; u32 want; } cases[] = {
-		{ 16, 0, 0 }, { 128, 24, 24 }, { 129, 25, 24 }, { ~0u, ~0ull, 24 }, { 1u << 31, 1ull << 32, 24 },
+		{ 16, 0, 0 }, { 128, 24, 24 }, { 129, 25, 24 }, { ~0u, ~0ull, 24 },
+		{ 1u << 31, 1ull << 32, 24 },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct rakis_msghdr h = {
-			.name = 8, .namelen = cases[i].namelen, .iov = 8, .iovlen = ~0ull, .control = 8,
-			.controllen = cases[i].controllen, .flags = 0x20,
+			.name = 8, .namelen = cases[i].namelen, .iov = 8, .iovlen = ~0ull,
+			.control = 8, .controllen = cases[i].controllen, .flags = 0x20,
 		};
 		struct host_msg m;
 		struct iter it;

@@ -148,12 +148,15 @@ static ssize_t (*const moves[])(struct iter *it, u32 n) = {
 static void test_fault_in_the_middle(void **state)
 {
 	static const u32 before[][3] = {
-		{ 0, 0, 0 }, { 1, 0, 0 }, { 7, 0, 0 }, { 8, 0, 0 }, { 9, 3, 5 }, { 1, 1, 1 }, { 64, 16, 8 },
+		{ 0, 0, 0 }, { 1, 0, 0 }, { 7, 0, 0 }, { 8, 0, 0 }, { 9, 3, 5 }, { 1, 1, 1 },
+		{ 64, 16, 8 },
 	};
 	struct user_iovec *v = (void *)(fake_guest + AREA);
 	const u64 hole = (u64)fake_guest + FAKE_HOLE;
 	/* all of it bad; a first good byte; a last one */
-	const struct user_iovec bad[] = { { hole, 32 }, { hole - 1, 32 }, { hole + PAGE_SIZE - 31, 32 } };
+	const struct user_iovec bad[] = {
+		{ hole, 32 }, { hole - 1, 32 }, { hole + PAGE_SIZE - 31, 32 },
+	};
 
 	fake_catch_faults();
 	for (u32 m = 0; m < ARRAY_SIZE(moves); m++) {
@@ -194,7 +197,8 @@ static void test_buf(void **state)
 {
 	const u64 base = gate_layout.base, heap = gate_layout.heap;
 	const struct { u64 addr, len; int err; } cases[] = {
-		{ 0, 0, 0 }, { ~0ull, 0, 0 }, { base, 1, 0 }, { base, heap - base, 0 }, { heap - 1, 1, 0 },
+		{ 0, 0, 0 }, { ~0ull, 0, 0 }, { base, 1, 0 }, { base, heap - base, 0 },
+		{ heap - 1, 1, 0 },
 		{ 0, 1, -EFAULT }, { base - 1, 1, -EFAULT }, { heap, 1, -EFAULT },
 		{ heap - 1, 2, -EFAULT }, { ~0ull, 1, -EFAULT }, { base, ~0ull, -EFAULT },
 	};

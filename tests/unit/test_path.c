@@ -53,37 +53,46 @@ struct expected {
 
 static void expect(const struct where *w, const struct expected *e)
 {
-	if (strcmp(w->full, e->full) || strcmp(w->mnt->prefix, e->mount) || strcmp(w->path, e->in_mount) ||
-	    w->want_dir != e->want_dir)
-		fail_msg("%s: %s, mount %s, there %s, %sdirectory", e->path, w->full, w->mnt->prefix,
-			 w->path, w->want_dir ? "" : "no ");
+	if (strcmp(w->full, e->full) || strcmp(w->mnt->prefix, e->mount) ||
+	    strcmp(w->path, e->in_mount) || w->want_dir != e->want_dir)
+		fail_msg("%s: %s, mount %s, there %s, %sdirectory", e->path, w->full,
+			 w->mnt->prefix, w->path, w->want_dir ? "" : "no ");
 }
 
 static void test_normal_form(void **state)
 {
 	static const struct expected cases[] = {
 		/* The host gets the path as it was given. */
-		{ "/", "/", "", "/", true }, { "//", "/", "", "//", true }, { "/.", "/", "", "/.", true },
+		{ "/", "/", "", "/", true }, { "//", "/", "", "//", true },
+		{ "/.", "/", "", "/.", true },
 		{ "/..", "/", "", "/..", true }, { "/../../a", "/a", "", "/../../a" },
-		{ "/a", "/a", "", "/a" }, { "/a/", "/a", "", "/a/", true }, { "/a//", "/a", "", "/a//", true },
+		{ "/a", "/a", "", "/a" }, { "/a/", "/a", "", "/a/", true },
+		{ "/a//", "/a", "", "/a//", true },
 		{ "/a/b/../c", "/a/c", "", "/a/b/../c" }, { "/a/./b", "/a/b", "", "/a/./b" },
 		{ "//a///b/.//.././c", "/a/c", "", "//a///b/.//.././c" },
 		{ "/a/..", "/", "", "/a/..", true }, { "/a/.", "/a", "", "/a/.", true },
 		{ "/...", "/...", "", "/..." }, { "/..a/b..", "/..a/b..", "", "/..a/b.." },
 		{ "/.a/.b.", "/.a/.b.", "", "/.a/.b." },
 		{ "a", CWD "/a", "", "a" }, { "./a/", CWD "/a", "", "./a/", true },
-		{ ".", CWD, "", ".", true }, { "..", "/home", "", "..", true }, { "../../..", "/", "", "../../..", true },
+		{ ".", CWD, "", ".", true }, { "..", "/home", "", "..", true },
+		{ "../../..", "/", "", "../../..", true },
 		/* Internal mounts get what is below them. */
 		{ "/proc", "/proc", "/proc", "" }, { "/proc/", "/proc", "/proc", "", true },
 		{ "//proc//self/./fd", "/proc/self/fd", "/proc", "self/fd" },
-		{ "/procx", "/procx", "", "/procx" }, { "/pro", "/pro", "", "/pro" }, { "/proc.", "/proc.", "", "/proc." },
-		{ "/proc/..", "/", "", "/proc/..", true }, { "/proc/../proc/a", "/proc/a", "/proc", "a" },
-		{ "/a/../proc/1", "/proc/1", "/proc", "1" }, { "../../proc/1/", "/proc/1", "/proc", "1", true },
+		{ "/procx", "/procx", "", "/procx" }, { "/pro", "/pro", "", "/pro" },
+		{ "/proc.", "/proc.", "", "/proc." },
+		{ "/proc/..", "/", "", "/proc/..", true },
+		{ "/proc/../proc/a", "/proc/a", "/proc", "a" },
+		{ "/a/../proc/1", "/proc/1", "/proc", "1" },
+		{ "../../proc/1/", "/proc/1", "/proc", "1", true },
 		{ "/a/proc", "/a/proc", "", "/a/proc" },
-		{ "/dev/null", "/dev/null", "/dev", "null" }, { "/dev/shm", "/dev/shm", "/dev/shm", "" },
-		{ "/dev/shmx", "/dev/shmx", "/dev", "shmx" }, { "/dev/./shm//x/", "/dev/shm/x", "/dev/shm", "x", true },
+		{ "/dev/null", "/dev/null", "/dev", "null" },
+		{ "/dev/shm", "/dev/shm", "/dev/shm", "" },
+		{ "/dev/shmx", "/dev/shmx", "/dev", "shmx" },
+		{ "/dev/./shm//x/", "/dev/shm/x", "/dev/shm", "x", true },
 		{ "/m/n/x", "/m/n/x", "/m/n", "x" }, { "/m/nx", "/m/nx", "/m", "nx" },
-		{ "/dev/shm/..", "/dev", "/dev", "", true }, { "/dev/shm/../null", "/dev/null", "/dev", "null" },
+		{ "/dev/shm/..", "/dev", "/dev", "", true },
+		{ "/dev/shm/../null", "/dev/null", "/dev", "null" },
 		{ "/dev/shm/../../etc", "/etc", "", "/dev/shm/../../etc" },
 	};
 

@@ -123,7 +123,8 @@ static void *write_records(void *arg)
 
 	fake_host_enter(mark);
 	for (u32 done = 0; done < STREAM / WRITERS; done += n) {
-		n = fake_below(&seed, 3) ? 3 + fake_below(&seed, 300) : PIPE_BUF - fake_below(&seed, 5);
+		n = fake_below(&seed, 3) ? 3 + fake_below(&seed, 300) :
+		    PIPE_BUF - fake_below(&seed, 5);
 		memset(buf, mark, n);
 		memcpy(buf, &(u16){ n }, 2);
 		assert_int_equal(put(buf, n), n);
@@ -162,7 +163,8 @@ static void test_small_writes_are_whole(void **state)
 	u16 n;
 
 	for (u64 i = 0; i < WRITERS; i++)
-		assert_int_equal(pthread_create(&writers[i], NULL, write_records, (void *)(i + 1)), 0);
+		assert_int_equal(pthread_create(&writers[i], NULL, write_records,
+						(void *)(i + 1)), 0);
 	assert_int_equal(pthread_create(&closer, NULL, close_when_done, writers), 0);
 	while (get_all((u8 *)&n, 2)) {
 		assert_true(n >= 3 && n <= PIPE_BUF);
@@ -197,7 +199,7 @@ static void test_full_and_empty(void **state)
 	assert_int_equal(put(buf, PIPE_BUF), -EAGAIN);
 	assert_int_equal(get(buf, sizeof(buf)), PIPE_SIZE);
 	assert_int_equal(get(buf, 1), -EAGAIN);
-	/* Small ones share a page, also one that is used from the middle; else they begin another. */
+	/* Small ones share a page, also one that was read from; else they begin another. */
 	assert_int_equal(put(buf, 3000), 3000);
 	assert_int_equal(get(buf, 1000), 1000);
 	assert_int_equal(put(buf, 1096), 1096);

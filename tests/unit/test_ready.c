@@ -25,23 +25,28 @@ struct one {
 
 static const struct one rules[][10] = {
 	/* EAGAIN clears, an event sets. */
-	{ { EVENT, IN, 0, IN, 0 }, { SEQ, 0, 0, IN, 0 }, { DRAINED, EPOLLIN, 0, 0, 0 }, { EVENT, IN, 0, IN, 0 } },
+	{ { EVENT, IN, 0, IN, 0 }, { SEQ, 0, 0, IN, 0 }, { DRAINED, EPOLLIN, 0, 0, 0 },
+	  { EVENT, IN, 0, IN, 0 } },
 	/* One direction only. */
-	{ { EVENT, IN | OUT, 0, IN | OUT, 0 }, { SEQ, 0, 0, IN | OUT, 0 }, { DRAINED, EPOLLOUT, 0, IN, 0 } },
+	{ { EVENT, IN | OUT, 0, IN | OUT, 0 }, { SEQ, 0, 0, IN | OUT, 0 },
+	  { DRAINED, EPOLLOUT, 0, IN, 0 } },
 	/* An event in between counts more. */
-	{ { EVENT, IN, 0, IN, 0 }, { SEQ, 0, 0, IN, 0 }, { EVENT, IN, 0, IN, 0 }, { DRAINED, EPOLLIN, 0, IN, 0 } },
+	{ { EVENT, IN, 0, IN, 0 }, { SEQ, 0, 0, IN, 0 }, { EVENT, IN, 0, IN, 0 },
+	  { DRAINED, EPOLLIN, 0, IN, 0 } },
 	/* What may be drained is to be confirmed, and an event confirms. */
 	{ { EVENT, IN, 0, IN, 0 }, { USED, EPOLLIN, 0, IN, IN }, { EVENT, IN, 0, IN, 0 } },
 	{ { EVENT, IN, 0, IN, 0 }, { USED, EPOLLOUT, 0, IN, 0 } },
 	/* Confirmed or denied by a poll. */
 	{ { EVENT, IN, 0, IN, 0 }, { USED, EPOLLIN, 0, IN, IN }, { SEQ, 0, 0, IN, IN },
 	  { CONFIRM, IN, IN, IN, 0 } },
-	{ { EVENT, IN, 0, IN, 0 }, { USED, EPOLLIN, 0, IN, IN }, { SEQ, 0, 0, IN, IN }, { CONFIRM, 0, IN, 0, 0 } },
+	{ { EVENT, IN, 0, IN, 0 }, { USED, EPOLLIN, 0, IN, IN }, { SEQ, 0, 0, IN, IN },
+	  { CONFIRM, 0, IN, 0, 0 } },
 	/* The poll is older than the event. */
 	{ { EVENT, IN, 0, IN, 0 }, { SEQ, 0, 0, IN, 0 }, { EVENT, OUT, 0, IN | OUT, 0 },
 	  { CONFIRM, 0, IN | OUT, IN | OUT, 0 } },
 	/* Bits that were not asked for stay, and more than was asked is not believed. */
-	{ { EVENT, IN | OUT, 0, IN | OUT, 0 }, { SEQ, 0, 0, IN | OUT, 0 }, { CONFIRM, 0, IN, OUT, 0 },
+	{ { EVENT, IN | OUT, 0, IN | OUT, 0 }, { SEQ, 0, 0, IN | OUT, 0 },
+	  { CONFIRM, 0, IN, OUT, 0 },
 	  { CONFIRM, ~0u, IN, IN | OUT, 0 } },
 	/* After the end nothing clears a bit without a poll. */
 	{ { EVENT, IN | EPOLLHUP, 0, IN | EPOLLHUP, 0 }, { SEQ, 0, 0, IN | EPOLLHUP, 0 },
@@ -83,8 +88,8 @@ static void test_rules(void **state)
 			}
 			bits = ready_bits(&r, &unsure);
 			if (bits != s->now || unsure != s->unsure)
-				fail_msg("rule %u, step %ld: %x, unsure %x", i, (long)(s - rules[i]), bits,
-					 unsure);
+				fail_msg("rule %u, step %ld: %x, unsure %x", i,
+					 (long)(s - rules[i]), bits, unsure);
 		}
 	}
 }

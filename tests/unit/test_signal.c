@@ -322,7 +322,12 @@ static s64 host(const struct rakis_request *rq, u32 slot)
 
 static void test_host_is_not_believed(void **state)
 {
-	static const struct { struct rakis_signal s; int signo, code; u32 pid; u64 value; } cases[] = {
+	static const struct {
+		struct rakis_signal s;
+		int signo, code;
+		u32 pid;
+		u64 value;
+	} cases[] = {
 		{ { SIGTERM, SI_USER, 7 | 5ull << 32 }, SIGTERM, SI_USER, 7 },
 		{ { SIGTERM, SI_QUEUE, 7, 99 }, SIGTERM, SI_QUEUE, 7, 99 },
 		{ { SIGINT, SI_KERNEL, 7, 99 }, SIGINT, SI_KERNEL, 0 },

@@ -153,8 +153,8 @@ static void give_up(u32 h)
 
 static void open_one(u32 i, u32 h)
 {
-	u32 flags = O_RDWR | (fake_below(&seed, 2) ? O_CREAT : 0) | (fake_below(&seed, 4) ? 0 : O_TRUNC) |
-		    (fake_below(&seed, 4) ? 0 : O_EXCL);
+	u32 flags = O_RDWR | (fake_below(&seed, 2) ? O_CREAT : 0) |
+		    (fake_below(&seed, 4) ? 0 : O_TRUNC) | (fake_below(&seed, 4) ? 0 : O_EXCL);
 	int err, want = 0;
 
 	if (!names[i])
@@ -281,7 +281,8 @@ static void check_stat(u32 h)
 
 static void step(void)
 {
-	u32 i = fake_below(&seed, NAMES), k = fake_below(&seed, NAMES), h = fake_below(&seed, HANDLES);
+	u32 i = fake_below(&seed, NAMES), k = fake_below(&seed, NAMES);
+	u32 h = fake_below(&seed, HANDLES);
 	u64 off = fake_below(&seed, MOST), n = fake_below(&seed, MOST - off);
 
 	/* Edges of pages more often than not. */
@@ -341,7 +342,9 @@ static void test_against_the_model(void **state)
 
 static void test_far_apart(void **state)
 {
-	static const u64 places[] = { 0, (2ul << 20) - 1, (1ul << 32) - 3, 1ul << 36, (1ul << 40) - 2 };
+	static const u64 places[] = {
+		0, (2ul << 20) - 1, (1ul << 32) - 3, 1ul << 36, (1ul << 40) - 2,
+	};
 	struct file *f;
 	struct iter it;
 	struct statx st;
@@ -554,7 +557,8 @@ static void test_seals(void **state)
 	assert_int_equal(f->ops->fcntl(f, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL), 0);
 	iter_kernel(&it, "abc", 3);
 	assert_int_equal(file_pwrite(f, &it, 0), -EPERM);
-	assert_int_equal(f->ops->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 8), -EPERM);
+	assert_int_equal(f->ops->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 8),
+			 -EPERM);
 	assert_int_equal(f->ops->fcntl(f, F_ADD_SEALS, F_SEAL_WRITE), -EPERM);
 	file_put(f);
 }

@@ -53,7 +53,8 @@ static u8 pattern[64];
 static int setup(void **state)
 {
 	fake_host_setup(state);
-	page = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	page = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
 	for (u32 i = 0; i < sizeof(pattern); i++)
 		pattern[i] = i + 1;
 	return page == MAP_FAILED || mprotect(page + PAGE_SIZE, PAGE_SIZE, PROT_NONE);

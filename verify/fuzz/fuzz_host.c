@@ -32,7 +32,8 @@ static void spoil(u64 addr)
 static s64 result(void)
 {
 	static const s64 wide[] = {
-		INT64_MIN + 1, INT32_MIN, INT32_MAX, INT64_MAX, 1ll << 32, -(1ll << 32), -4096, -ERESTARTSYS,
+		INT64_MIN + 1, INT32_MIN, INT32_MAX, INT64_MAX, 1ll << 32, -(1ll << 32), -4096,
+		-ERESTARTSYS,
 	};
 	u8 kind = byte(), v = byte();
 
