@@ -131,6 +131,7 @@ enum rakis_op {
 	RAKIS_OP_YIELD,
 	RAKIS_OP_SPAWN,		/* fd: slot: start a host thread that enters there */
 	RAKIS_OP_MEM_PROTECT,	/* addr, off: bytes, op_flags: RAKIS_MEM_*: enclave pages, never the arena */
+	RAKIS_OP_MEM_INSTALL,	/* addr, off: from, len: bytes: into pages that are not accessible (direct) */
 	RAKIS_OP_MEM_DISCARD,	/* addr, off: bytes: contents are no more needed; they read as zero (direct) */
 	RAKIS_OP_CLOCK,		/* addr: struct rakis_clock */
 	RAKIS_OP_TIMER,		/* off: ns from now (~0: none) after which any thread is interrupted */

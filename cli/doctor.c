@@ -32,7 +32,7 @@ static const char *user_dispatch(void)
 {
 	if (!prctl(PR_SET_SYSCALL_USER_DISPATCH, 0, 0, 0, 0))
 		return NULL;
-	return "Linux 5.11 or later with CONFIG_GENERIC_ENTRY; a container's seccomp filter may forbid it";
+	return "Linux 5.11 or later is needed; a container's seccomp filter may forbid it";
 }
 
 static const char *uring(void)
@@ -45,7 +45,7 @@ static const char *uring(void)
 		return NULL;
 	}
 	if (errno == EPERM)
-		return "forbidden here: sysctl kernel.io_uring_disabled=0, or the container's seccomp profile";
+		return "forbidden by sysctl kernel.io_uring_disabled or a seccomp filter";
 	return "Linux 5.19 or later with CONFIG_IO_URING";
 }
 
@@ -58,7 +58,7 @@ static const char *xdp(void)
 		return NULL;
 	}
 	if (errno == EPERM)
-		return "needs CAP_NET_RAW: run as root, or setcap cap_net_raw,cap_net_admin,cap_bpf+ep";
+		return "needs root, or setcap cap_net_raw,cap_net_admin,cap_bpf+ep on rakis";
 	return "a kernel with CONFIG_XDP_SOCKETS";
 }
 
@@ -79,8 +79,10 @@ int cmd_doctor(int argc, char **argv)
 	if (argc > 1) {
 		bool asked = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h");
 
-		fputs("usage: rakis doctor\n\nTells what this machine can do, what is missing, and how to get it.\n"
-		      "Exit status 0 if programs can run (direct mode).\n", asked ? stdout : stderr);
+		fputs("usage: rakis doctor\n\n"
+		      "Tells what this machine can do, what is missing, and how to get it.\n"
+		      "Exit status 0 if programs can run (direct mode).\n",
+		      asked ? stdout : stderr);
 		return asked ? 0 : EXIT_USAGE;
 	}
 	uname(&uts);
@@ -91,6 +93,6 @@ int cmd_doctor(int argc, char **argv)
 	check("io_uring", uring());
 	check("AF_XDP", xdp());
 	check("SGX", sgx());
-	printf("%s\n", direct ? "programs can run (direct mode)" : "programs cannot run: see above");
+	puts(direct ? "programs can run (direct mode)" : "programs cannot run: see above");
 	return direct ? 0 : 1;
 }

@@ -22,7 +22,7 @@ static void usage(FILE *f)
 	fprintf(f, "usage: rakis COMMAND [OPTION...]\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].what);
-	fprintf(f, "\nrakis COMMAND --help tells the options. rakis --version tells the version.\n");
+	fputs("\nrakis COMMAND --help tells the options, rakis --version the version.\n", f);
 }
 
 int main(int argc, char **argv)
@@ -42,6 +42,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	message("%s: no such command; rakis --help lists them, rakis run %s runs a program", argv[1], argv[1]);
+	message("%s: no such command; rakis --help lists them, rakis run %s runs a program",
+		argv[1], argv[1]);
 	return EXIT_USAGE;
 }

@@ -19,7 +19,8 @@ static const char help[] =
 "                        auto (default: by the number of processors)\n"
 "  --root DIR            DIR is the program's root directory\n"
 "  --env K=V             set an environment variable; may be repeated\n"
-"  --memory SIZE         memory of the program and the libOS, e.g. 512M, 4G (default: 1G)\n"
+"  --memory SIZE         memory of the program and the libOS, e.g. 512M, 4G (default: 64G,\n"
+"                        of addresses; memory is used as it is touched)\n"
 "  --stats[=FILE]        print counters at the end, to FILE if given (JSON if it ends in .json)\n"
 "  --trace               print every system call\n"
 "  --log LEVEL           error, warn (default), info, debug\n"
@@ -27,7 +28,10 @@ static const char help[] =
 "Exit status: the program's; 125 if RAKIS fails, 126 if PROGRAM cannot be run, 127 if\n"
 "there is no such program.\n";
 
-enum { OPT_IO = 1, OPT_KICK, OPT_URING_MASK, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE, OPT_LOG, OPT_HELP, OPT_LATER };
+enum {
+	OPT_IO = 1, OPT_KICK, OPT_URING_MASK, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE,
+	OPT_LOG, OPT_HELP, OPT_LATER,
+};
 
 static const struct option options[] = {
 	{ "io", required_argument, NULL, OPT_IO },
@@ -151,8 +155,8 @@ static int parse(struct run_options *opt, int argc, char **argv)
 			fputs(help, stdout);
 			return -1;
 		default:
-			message("%s: not an option of rakis run, or its value is missing; see rakis run --help",
-				argv[optind - 1]);
+			message("%s: not an option of rakis run, or its value is missing; "
+				"see rakis run --help", argv[optind - 1]);
 			return EXIT_USAGE;
 		}
 	}

@@ -71,7 +71,8 @@ static void put(FILE *f, const char *s)
 	fwrite(s, strlen(s) + 1, 1, f);
 }
 
-static void put_strings(const struct run_options *opt, const struct program *p, const char *hostname)
+static void put_strings(const struct run_options *opt, const struct program *p,
+			const char *hostname)
 {
 	char *text = NULL, *cwd = getcwd(NULL, 0);
 	size_t size = 0;
@@ -133,7 +134,8 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 	boot.ppid = getppid();
 	boot.pgid = getpgid(0);
 	boot.sid = getsid(0);
-	boot.cpus = sched_getaffinity(0, sizeof(cpus), &cpus) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&cpus);
+	boot.cpus = sched_getaffinity(0, sizeof(cpus), &cpus) ?
+		sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&cpus);
 	if (!sysinfo(&info))
 		boot.total_memory = (uint64_t)info.totalram * info.mem_unit;
 	boot.hwcap = feature_word();

@@ -64,8 +64,10 @@ static void guard_syscalls(void)
 {
 	uint64_t end = host.layout.base + host.layout.size;
 
-	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, end, USER_SPACE_END - end, NULL))
-		die(EXIT_RAKIS, "the kernel refuses Syscall User Dispatch (%m); Linux 5.11 or later is needed");
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, end, USER_SPACE_END - end,
+		  NULL))
+		die(EXIT_RAKIS, "the kernel refuses Syscall User Dispatch (%m); "
+		    "Linux 5.11 or later is needed");
 }
 
 /* Through the gate and, when the guest's thread has ended, out again. All signals are

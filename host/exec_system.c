@@ -79,6 +79,11 @@ static long set_timer(uint64_t ns)
 	return sys(timer_settime, id, 0, &when, NULL);
 }
 
+static bool in_range(uint64_t addr, uint64_t len, uint64_t end)
+{
+	return addr >= host.layout.base && addr <= end && len <= end - addr;
+}
+
 static long protect(const struct rakis_request *rq)
 {
 	static const int prot[8] = {
@@ -86,16 +91,26 @@ static long protect(const struct rakis_request *rq)
 		PROT_READ | PROT_EXEC, PROT_WRITE | PROT_EXEC, PROT_READ | PROT_WRITE | PROT_EXEC,
 	};
 
-	if (rq->addr < host.layout.base || rq->addr > host.layout.heap ||
-	    rq->off > host.layout.heap - rq->addr || rq->op_flags > 7)
+	if (!in_range(rq->addr, rq->off, host.layout.heap) || rq->op_flags > 7)
 		return -EINVAL;
 	return sys(mprotect, rq->addr, rq->off, prot[rq->op_flags]);
 }
 
+/* Data appears in pages that the program's threads cannot touch yet. */
+static long install(const struct rakis_request *rq)
+{
+	long n;
+
+	if (!in_range(rq->addr, rq->len, host.layout.heap) ||
+	    !in_range(rq->off, rq->len, host.layout.slots))
+		return -EINVAL;
+	n = sys(pwrite64, host.mem_fd, rq->off, rq->len, rq->addr);
+	return n == (long)rq->len ? 0 : -EINVAL;
+}
+
 static long discard(const struct rakis_request *rq)
 {
-	if (rq->addr < host.layout.base || rq->addr > host.layout.slots ||
-	    rq->off > host.layout.slots - rq->addr)
+	if (!in_range(rq->addr, rq->off, host.layout.slots))
 		return -EINVAL;
 	return sys(madvise, rq->addr, rq->off, MADV_DONTNEED);
 }
@@ -164,6 +179,8 @@ int64_t exec_system(struct thread *t, const struct rakis_request *rq)
 		return sys(sched_yield, 0);
 	case RAKIS_OP_MEM_PROTECT:
 		return protect(rq);
+	case RAKIS_OP_MEM_INSTALL:
+		return install(rq);
 	case RAKIS_OP_MEM_DISCARD:
 		return discard(rq);
 	case RAKIS_OP_CLOCK:

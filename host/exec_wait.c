@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -189,12 +190,23 @@ static int is_ready(int fd, short events)
 	return sys(ppoll, &pfd, 1, &now, NULL, 8) != 0;
 }
 
+/* At once or not at all: pipes, FIFOs and most files know how; -EOPNOTSUPP from those that do not. */
+static long stream_now(const struct rakis_request *rq, long nr)
+{
+	struct iovec v = { (void *)rq->addr, rq->len };
+
+	return system_call(nr == SYS_read ? SYS_preadv2 : SYS_pwritev2, rq->fd, (long)&v, 1, -1, -1,
+			   RWF_NOWAIT);
+}
+
 /* Descriptors of streams may be blocking ones that other processes share: look first. */
 static long stream(struct thread *t, const struct rakis_request *rq, long nr, short events)
 {
 	struct patience p = patience_of(rq);
-	long res;
+	long res = stream_now(rq, nr);
 
+	if (res != -EAGAIN && res != -EOPNOTSUPP)
+		return res;
 	if (p.none)
 		return is_ready(rq->fd, events) ?
 			system_call(nr, rq->fd, rq->addr, rq->len, 0, 0, 0) : -EAGAIN;
@@ -317,7 +329,8 @@ static struct pollfd *poll_room(struct thread *t, uint32_t n)
 
 	if (t->polls_size < size) {
 		size = (size + 65535) & ~65535ul;
-		p = sys(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = sys(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
 		if (p < 0 && p > -4096)
 			return NULL;
 		if (t->polls)

@@ -63,6 +63,7 @@ struct host {
 
 	int log_fd;			/* standard error, whatever becomes of descriptor 2 */
 	int proc_fd;			/* /proc/self/fd, from before a change of root; or -1 */
+	int mem_fd;			/* /proc/self/mem, which writes where mprotect forbids; or -1 */
 	uint64_t nofile[2];		/* the program's RLIMIT_NOFILE: soft, hard */
 };
 
@@ -116,7 +117,7 @@ const char *layout_try(void);
 void tsc_begin(void);			/* call early: the calibration runs beside start-up */
 uint64_t tsc_hz(void);
 size_t cpuid_table(struct rakis_cpuid *out, size_t max);
-/* What the processor or kernel lacks to run anything, or NULL. */
+/* What the processor or kernel lacks to run anything, or NULL. Also finds xsave_size. */
 const char *machine_lacks(void);
 
 /* ---- boot.c ---- */

@@ -74,8 +74,8 @@ static int find(void)
 	if (fd < 0)
 		fd = try(RAKIS_LIBEXECDIR "/", NAME);
 	if (fd < 0)
-		die(EXIT_RAKIS, "the trusted image " NAME " is neither beside rakis nor in " RAKIS_LIBEXECDIR
-		    "; install it, or name it in RAKIS_ENCLAVE");
+		die(EXIT_RAKIS, "the trusted image " NAME " is neither beside rakis nor in "
+		    RAKIS_LIBEXECDIR "; install it, or name it in RAKIS_ENCLAVE");
 	return fd;
 }
 
@@ -90,7 +90,8 @@ struct image *image_open(void)
 	    memcmp(im->eh.e_ident, ELFMAG, SELFMAG) || im->eh.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    im->eh.e_machine != EM_X86_64 || im->eh.e_type != ET_DYN)
 		bad("not a position-independent x86-64 ELF file");
-	if (!im->eh.e_phnum || im->eh.e_phnum > SEGMENTS_MOST || im->eh.e_phentsize != sizeof(im->ph[0]))
+	if (!im->eh.e_phnum || im->eh.e_phnum > SEGMENTS_MOST ||
+	    im->eh.e_phentsize != sizeof(im->ph[0]))
 		bad("strange program headers");
 	size = im->eh.e_phnum * sizeof(im->ph[0]);
 	if (pread(im->fd, im->ph, size, im->eh.e_phoff) != (ssize_t)size)
@@ -102,7 +103,8 @@ struct image *image_open(void)
 			bad("it asks for an interpreter");
 		if (ph->p_type != PT_LOAD)
 			continue;
-		if (ph->p_memsz > IMAGE_MOST || ph->p_vaddr > IMAGE_MOST || ph->p_filesz > ph->p_memsz ||
+		if (ph->p_memsz > IMAGE_MOST || ph->p_vaddr > IMAGE_MOST ||
+		    ph->p_filesz > ph->p_memsz ||
 		    (ph->p_vaddr - ph->p_offset) % RAKIS_PAGE_SIZE || page_down(ph->p_vaddr) < end)
 			bad("strange segments");
 		if ((ph->p_flags & PF_W) && (ph->p_flags & PF_X))
@@ -141,7 +143,8 @@ static void map_segment(const struct image *im, const Elf64_Phdr *ph)
 		start = page_up(file_end);
 	}
 	if (end > start &&
-	    mmap((void *)start, end - start, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	    mmap((void *)start, end - start, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0) == MAP_FAILED)
 		die(EXIT_RAKIS, "cannot map %s: %m", im->path);
 }
 
@@ -165,8 +168,8 @@ static bool take_note(uint64_t at, uint64_t size)
 
 		if (whole > size)
 			return false;
-		if (nh->n_type == RAKIS_NOTE_GATE && nh->n_namesz == 6 && nh->n_descsz >= sizeof(*note) &&
-		    !memcmp(nh + 1, "RAKIS", 6)) {
+		if (nh->n_type == RAKIS_NOTE_GATE && nh->n_namesz == 6 &&
+		    nh->n_descsz >= sizeof(*note) && !memcmp(nh + 1, "RAKIS", 6)) {
 			if (note->version != RAKIS_BOUNDARY_VERSION)
 				bad("it is of another version");
 			host.exception_entry = place(&note->exception_entry);
@@ -192,7 +195,8 @@ void image_map(struct image *im)
 	for (int i = 0; i < im->eh.e_phnum && !found; i++) {
 		const Elf64_Phdr *ph = &im->ph[i];
 
-		if (ph->p_type == PT_NOTE && ph->p_memsz <= im->size && ph->p_vaddr <= im->size - ph->p_memsz)
+		if (ph->p_type == PT_NOTE && ph->p_memsz <= im->size &&
+		    ph->p_vaddr <= im->size - ph->p_memsz)
 			found = take_note(host.layout.image + ph->p_vaddr, ph->p_memsz);
 	}
 	if (!found)

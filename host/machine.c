@@ -8,7 +8,7 @@
 #include "host/thread.h"
 
 #define HWCAP2_FSGSBASE		2ul
-#define CALIBRATION_NS		2000000ull
+#define CALIBRATION_NS		1000000ull
 #define FEATURE_RDRAND		(1u << 30)	/* leaf 1, ecx */
 #define FEATURE_OSXSAVE		(1u << 27)
 
@@ -53,7 +53,8 @@ uint64_t tsc_hz(void)
 }
 
 /* Does subleaf `sub` exist, given its registers and what subleaf 0 said? */
-static bool has_subleaf(uint32_t leaf, uint32_t sub, const struct rakis_cpuid *r, uint32_t first_eax)
+static bool has_subleaf(uint32_t leaf, uint32_t sub, const struct rakis_cpuid *r,
+			uint32_t first_eax)
 {
 	switch (leaf) {
 	case 0x4: case 0x8000001d:

@@ -69,13 +69,16 @@ static void inspect_elf(struct program *p, int fd, const char *path, const Elf64
 	size_t size;
 
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64)
-		die(EXIT_CANNOT_RUN, "%s: built for another processor; only x86-64 programs run", path);
-	if (eh->e_ident[EI_DATA] != ELFDATA2LSB || (eh->e_type != ET_EXEC && eh->e_type != ET_DYN) ||
+		die(EXIT_CANNOT_RUN, "%s: built for another processor; only x86-64 programs run",
+		    path);
+	if (eh->e_ident[EI_DATA] != ELFDATA2LSB ||
+	    (eh->e_type != ET_EXEC && eh->e_type != ET_DYN) ||
 	    eh->e_phentsize != sizeof(ph[0]) || !eh->e_phnum || eh->e_phnum > PHDRS_MOST)
-		die(EXIT_CANNOT_RUN, "%s: not a program: an ELF file of another kind, or a broken one", path);
+		die(EXIT_CANNOT_RUN, "%s: not a program: an ELF file of another kind, or broken",
+		    path);
 	size = eh->e_phnum * sizeof(ph[0]);
 	if (pread(fd, ph, size, eh->e_phoff) != (ssize_t)size)
-		die(EXIT_CANNOT_RUN, "%s: a broken ELF file: its program headers are cut off", path);
+		die(EXIT_CANNOT_RUN, "%s: a broken ELF file: program headers are cut off", path);
 	p->fixed = eh->e_type == ET_EXEC;
 	p->low = UINT64_MAX;
 	p->high = 0;
@@ -129,15 +132,17 @@ void program_find(struct program *p, const char *name, char *const *env)
 	for (int depth = 0; depth <= SCRIPT_DEPTH; depth++) {
 		if (!is_executable(path)) {
 			if (errno == ENOENT || errno == ENOTDIR)
-				die(EXIT_NOT_FOUND, "%s: %m%s%s", path, depth ? "; it is the interpreter of " : "",
+				die(EXIT_NOT_FOUND, "%s: %m%s%s", path,
+				    depth ? "; it is the interpreter of " : "",
 				    depth ? p->path : "");
 			if (errno == EACCES)
-				die(EXIT_CANNOT_RUN, "%s: not executable; chmod +x makes it so", path);
+				die(EXIT_CANNOT_RUN, "%s: not executable; try chmod +x", path);
 			die(EXIT_CANNOT_RUN, "%s: %m", path);
 		}
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			die(EXIT_CANNOT_RUN, "%s: cannot be read (%m), and RAKIS loads programs by reading them", path);
+			die(EXIT_CANNOT_RUN, "%s: cannot be read (%m), which RAKIS must to load it",
+			    path);
 		memset(&head, 0, sizeof(head));
 		n = pread(fd, &head, sizeof(head) - 1, 0);
 		if (n >= (ssize_t)sizeof(head.eh) && !memcmp(head.eh.e_ident, ELFMAG, SELFMAG)) {
@@ -147,7 +152,8 @@ void program_find(struct program *p, const char *name, char *const *env)
 		}
 		close(fd);
 		if (n < 2 || memcmp(head.line, "#!", 2))
-			die(EXIT_CANNOT_RUN, "%s: neither an ELF program nor a script with a #! line", path);
+			die(EXIT_CANNOT_RUN, "%s: neither an ELF program nor a #! script",
+			    path);
 		interpreter(path, sizeof(path), head.line);
 	}
 	die(EXIT_CANNOT_RUN, "%s: too many scripts that are each other's interpreters", p->path);

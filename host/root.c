@@ -48,7 +48,7 @@ void root_change(const char *dir)
 		if (errno != EPERM)
 			die(EXIT_RAKIS, "--root: %s: %m", dir);
 		if (!become_able())
-			die(EXIT_RAKIS, "--root needs root's rights or user namespaces (%m); look at "
+			die(EXIT_RAKIS, "--root needs root's rights or user namespaces (%m); see "
 			    "sysctl kernel.unprivileged_userns_clone and user.max_user_namespaces");
 		if (chroot(root))
 			die(EXIT_RAKIS, "--root: %s: %m", dir);

@@ -13,7 +13,8 @@
 
 static void *untrusted_memory(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		die(EXIT_RAKIS, "cannot get %zu MiB of memory for requests: %m", size >> 20);
@@ -41,9 +42,11 @@ static void open_own_files(const struct run_options *opt)
 {
 	host.log_fd = own_fd(dup(STDERR_FILENO));
 	host.proc_fd = own_fd(open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	host.mem_fd = own_fd(open("/proc/self/mem", O_RDWR | O_CLOEXEC));
 	if (!opt->stats_file)
 		return;
-	host.stats_fd = own_fd(open(opt->stats_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+	host.stats_fd = own_fd(open(opt->stats_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+				    0644));
 	if (host.stats_fd < 0)
 		die(EXIT_RAKIS, "--stats: %s: %m", opt->stats_file);
 	host.stats_json = ends_with(opt->stats_file, ".json");

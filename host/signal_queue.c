@@ -73,7 +73,7 @@ int signal_queue_take(struct rakis_signal *s)
 		struct record *r = best();
 
 		if (!r)
-			return 0;	/* being filled: its handler tells a thread when it is done */
+			return 0;	/* being filled: its handler will tell a thread */
 		if (!claim(r, FULL))
 			continue;
 		*s = r->s;

@@ -86,7 +86,8 @@ static void from_outside(int sig, const siginfo_t *info)
 		.signo = sig,
 		.code = (int64_t)info->si_code,
 		.pid_uid = (uint32_t)info->si_pid | (uint64_t)info->si_uid << 32,
-		.value = sig == SIGCHLD ? (uint64_t)info->si_status : (uint64_t)info->si_value.sival_ptr,
+		.value = sig == SIGCHLD ? (uint64_t)info->si_status :
+			 (uint64_t)info->si_value.sival_ptr,
 	};
 
 	signal_queue_put(&s);
@@ -100,7 +101,8 @@ static void host_fault(int sig, const siginfo_t *info, const greg_t *regs)
 	int n;
 
 	n = snprintf(text, sizeof(text),
-		     "rakis: internal error: %s at 0x%llx (rakis+0x%llx), address %p, please report this\n",
+		     "rakis: internal error: %s at 0x%llx (rakis+0x%llx), address %p, "
+		     "please report this\n",
 		     sigabbrev_np(sig), regs[REG_RIP],
 		     regs[REG_RIP] - (unsigned long long)__ehdr_start, info->si_addr);
 	(void)!write(host.log_fd, text, n);
@@ -117,7 +119,7 @@ static void synchronous(int sig, const siginfo_t *info, uint64_t block, greg_t *
 		return;
 	}
 	if (cause == GATE_CAUSE_DB && in_image(rip)) {
-		/* A guest that single-steps came here with its trap flag; the way back restores it. */
+		/* A guest that single-steps came here with its trap flag. */
 		if (rip < host.return_start || rip >= host.return_end)
 			regs[REG_EFL] &= ~0x100ll;
 		return;

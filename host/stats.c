@@ -97,7 +97,8 @@ static void json(FILE *f, const struct rakis_stats *s)
 	const char *comma = "";
 
 #define COUNTER(name, text) \
-	fprintf(f, "%s\n    \"" #name "\": %llu", comma, (unsigned long long)SIDE.name), comma = ",";
+	fprintf(f, "%s\n    \"" #name "\": %llu", comma, (unsigned long long)SIDE.name),	\
+	comma = ",";
 #define SIDE s->enclave
 	fprintf(f, "{\n  \"enclave\": {");
 	RAKIS_ENCLAVE_COUNTERS(COUNTER)

@@ -22,7 +22,9 @@ bool uptr_check(u64 addr, u64 len, struct uptr *out)
 	u64 end = addr + len, top = enclave_base + enclave_size;
 
 	out->addr_ = 0;
-	if (!addr || (addr & 7) || end < addr || !(end <= enclave_base || addr >= top))
+	if (!addr || (addr & 7) || end < addr)
+		return false;
+	if (addr < top && (addr >= enclave_base || end > enclave_base))
 		return false;
 	out->addr_ = addr;
 	return true;

@@ -9,8 +9,12 @@
 static ssize_t map_pread(struct file *f, u64 uaddr, u64 len, u64 off)
 {
 	struct iter it;
-	int err = iter_buf(&it, uaddr, len);
+	int err = 0;
 
+	if (guest_range_ok(uaddr, len))
+		err = iter_buf(&it, uaddr, len);
+	else	/* pages are made ready elsewhere first */
+		iter_kernel(&it, (void *)uaddr, len);
 	return err ? err : f->ops->read(f, &it, &off);
 }
 

@@ -149,12 +149,15 @@ void where_to_host(struct where *w, bool readonly)
 	w->path = w->full;
 	w->readonly = readonly;
 	/* The host must see the slash that the normal form has lost. */
-	if (w->want_dir && strlen(w->full) + 1 < VFS_PATH_MAX)
+	if (w->want_dir && w->full[1] && strlen(w->full) + 1 < VFS_PATH_MAX)
 		memcpy(w->full + strlen(w->full), "/", 2);
 }
 
 static int resolve(struct where *w)
 {
+	/* Too long, and the host does not know the directory where it starts. */
+	if (w->absolute && !w->full[0])
+		return -ENAMETOOLONG;
 	for (int i = 0; i < LINKS_MAX; i++) {
 		int r;
 

@@ -318,6 +318,8 @@ static int rename_to(struct place *a, struct place *b, u32 flags)
 
 	if (!a->dir || !b->dir)
 		return -EBUSY;
+	if (flags & RENAME_NOREPLACE && b->inode)
+		return -EEXIST;
 	if (dir && is_below(b->dir, a->inode))
 		return -EINVAL;
 	err = dir_check(a->dir);
@@ -326,8 +328,6 @@ static int rename_to(struct place *a, struct place *b, u32 flags)
 	if (flags & RENAME_EXCHANGE)
 		return exchange(a, b);
 	if (b->inode) {
-		if (flags & RENAME_NOREPLACE)
-			return -EEXIST;
 		err = may_drop(b, dir);
 		if (err)
 			return err;

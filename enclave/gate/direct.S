@@ -13,6 +13,43 @@
 #define FLAGS_AC	0x40000
 #define FLAGS_CLEAN	2
 
+	.macro push_callee_saved
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	.endm
+
+	.macro pop_callee_saved
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	.endm
+
+	/* The general registers of struct regs; rax is given, as it may be elsewhere. */
+	.macro push_general rax
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%rcx
+	push	\rax
+	push	%r8
+	push	%r9
+	push	%r10
+	push	%r11
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	.endm
+
 	.text
 
 /*
@@ -22,12 +59,7 @@
 	.globl	gate_entry
 	.type	gate_entry, @function
 gate_entry:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	push_callee_saved
 	sub	$8, %rsp
 	wrgsbase %rdi
 	mov	%rdi, %gs:GATE_SELF
@@ -66,24 +98,14 @@ gate_thread_end:
 	wrgsbase %rax
 	movl	$0, GATE_STATE(%rdi)		/* GATE_FREE */
 	add	$8, %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	pop_callee_saved
 	ret
 
 /* int64_t gate_exit(reason, arg): the host's answer. */
 	.globl	gate_exit
 	.type	gate_exit, @function
 gate_exit:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	push_callee_saved
 	/* The guest may have set its FS base itself. */
 	rdfsbase %rax
 	mov	%rax, %gs:GATE_GUEST_FS
@@ -99,12 +121,7 @@ gate_exit:
 	wrfsbase %rdx
 	mov	%rbx, %rsp
 	cld
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	pop_callee_saved
 	ret
 
 /*
@@ -121,21 +138,7 @@ gate_syscall_entry:
 	pushfq
 	push	%rcx				/* rip */
 	push	%rax				/* orig_rax */
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	push_general %rax
 	cld
 	/* Alignment checks are the guest's business; the libOS would fault. */
 	testl	$FLAGS_AC, REGS_FLAGS(%rsp)
@@ -215,21 +218,7 @@ gate_exception_entry:
 	push	%gs:GATE_EXC_FLAGS
 	push	%gs:GATE_EXC_RIP
 	push	$-1				/* orig_rax: no system call */
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%gs:GATE_EXC_RAX
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	push_general %gs:GATE_EXC_RAX
 	mov	%rsp, %rdi
 	call	guest_exception
 	jmp	gate_return

@@ -8,6 +8,12 @@
 /* Data of one message: the rest of the largest block is for its header. */
 #define MSG_MOST (RAKIS_REQ_MAX_BYTES - HOST_CONTROL_MAX - HOST_ADDR_MAX - 256)
 
+/* MSG_TRUNC (0x20) gives a datagram's real length, which may exceed the buffer. */
+static bool may_exceed(u8 opcode, u32 flags)
+{
+	return (opcode == RAKIS_OP_RECV || opcode == RAKIS_OP_RECVMSG) && (flags & 0x20);
+}
+
 /*
  * One piece. `*whole` tells whether as much moved as was asked, so that a longer transfer
  * goes on only where Linux would have had more.
@@ -23,6 +29,10 @@ static ssize_t move(u8 opcode, int fd, struct iter *it, u64 off, u32 op_flags, u
 	call_begin(&c, opcode, fd, max(n, 8u));
 	if (out && n) {
 		res = iter_to_arena(it, c.buf.p, n);
+		if (res >= 0 && res < n && opcode == RAKIS_OP_SEND) {
+			iter_back(it, res);	/* half a datagram is none */
+			res = -EFAULT;
+		}
 		if (res < 0)
 			goto end;
 		*whole = res == n;
@@ -36,8 +46,7 @@ static ssize_t move(u8 opcode, int fd, struct iter *it, u64 off, u32 op_flags, u
 		c.rq.flags = RAKIS_REQ_WAIT;
 		c.rq.addr3 = wait_ns;
 	}
-	/* MSG_TRUNC (0x20) gives a datagram's real length, which may exceed the buffer. */
-	res = call_do(&c, opcode == RAKIS_OP_RECV && (op_flags & 0x20) ? INT32_MAX : n);
+	res = call_do(&c, may_exceed(opcode, op_flags) ? INT32_MAX : n);
 	if (out) {
 		if (res < (ssize_t)n) {
 			iter_back(it, res < 0 ? n : n - res);
@@ -118,7 +127,7 @@ ssize_t host_send(int fd, struct iter *it, u32 flags, u64 wait_ns)
 /* sendmsg and recvmsg: [msghdr][iovec][address][control][data] in one block. */
 static ssize_t move_msg(u8 opcode, int fd, struct host_msg *m, u32 flags, u64 wait_ns)
 {
-	u32 n = min(m->data->left, (u64)MSG_MOST), most = opcode == RAKIS_OP_RECVMSG ? INT32_MAX : n;
+	u32 n = min(m->data->left, (u64)MSG_MOST);
 	bool out = opcode == RAKIS_OP_SENDMSG;
 	struct uptr hdr, iov, name = { 0 }, control = { 0 }, data;
 	struct rakis_msghdr h = { 0 };
@@ -149,9 +158,12 @@ static ssize_t move_msg(u8 opcode, int fd, struct host_msg *m, u32 flags, u64 wa
 	data = call_room(&c, max(n, 8u));
 	if (out && n) {
 		res = iter_to_arena(m->data, data, n);
+		if (res >= 0 && res < n) {
+			iter_back(m->data, res);
+			res = -EFAULT;
+		}
 		if (res < 0)
 			goto end;
-		n = res;
 	}
 	v = (struct rakis_iovec){ uptr_number(data), n };
 	untrusted_write(iov, &v, sizeof(v));
@@ -165,7 +177,7 @@ static ssize_t move_msg(u8 opcode, int fd, struct host_msg *m, u32 flags, u64 wa
 		c.rq.flags = RAKIS_REQ_WAIT;
 		c.rq.addr3 = wait_ns;
 	}
-	res = call_do(&c, most);
+	res = call_do(&c, may_exceed(opcode, flags) ? INT32_MAX : n);
 	if (out) {
 		if (res < (ssize_t)n)
 			iter_back(m->data, res < 0 ? n : n - res);

@@ -145,6 +145,7 @@ void host_yield(void);
 
 int host_spawn(u32 slot) __must_check;
 int host_mem_protect(u64 addr, u64 len, u32 prot) __must_check;	/* RAKIS_MEM_* */
+int host_mem_install(u64 addr, const void *from, u32 len) __must_check;
 int host_mem_discard(u64 addr, u64 len) __must_check;
 int host_clock(struct rakis_clock *out) __must_check;
 int host_timer(u64 ns) __must_check;

@@ -97,7 +97,7 @@ void call_begin(struct call *c, u8 opcode, int fd, size_t size)
 {
 	c->rq = (struct rakis_request){ .opcode = opcode, .fd = fd };
 	c->used = 0;
-	c->buf.size = 0;
+	c->buf = (struct arena_buf){ 0 };
 	if (size)
 		arena_get(&c->buf, size);
 }

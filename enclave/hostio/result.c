@@ -124,6 +124,7 @@ static const struct rule rules[RAKIS_OP_END] = {
 	[RAKIS_OP_YIELD]		= { ZERO, SET(NONE) },
 	[RAKIS_OP_SPAWN]		= { ZERO, SET(MEM) },
 	[RAKIS_OP_MEM_PROTECT]		= { ZERO, SET(MEM) },
+	[RAKIS_OP_MEM_INSTALL]		= { ZERO, SET(MEM) },
 	[RAKIS_OP_MEM_DISCARD]		= { ZERO, SET(MEM) },
 	[RAKIS_OP_CLOCK]		= { ZERO, SET(NONE) },
 	[RAKIS_OP_TIMER]		= { ZERO, SET(NONE) },

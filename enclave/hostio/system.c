@@ -44,6 +44,15 @@ int host_mem_protect(u64 addr, u64 len, u32 prot)
 	return plain(RAKIS_OP_MEM_PROTECT, -1, addr, len, prot);
 }
 
+int host_mem_install(u64 addr, const void *from, u32 len)
+{
+	struct rakis_request rq = {
+		.opcode = RAKIS_OP_MEM_INSTALL, .fd = -1, .addr = addr, .off = (u64)from, .len = len,
+	};
+
+	return host_call(&rq, 0);
+}
+
 int host_mem_discard(u64 addr, u64 len)
 {
 	return plain(RAKIS_OP_MEM_DISCARD, -1, addr, len, 0);

@@ -5,9 +5,11 @@
  * is touched. A page of the mapping is present, with the VMA's protection, or it has no
  * access and faults; that a page lies past the end of the file is found when it is read.
  */
+#include "hostio/hostio.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "libos/task.h"
 #include "libos/vma.h"
 
 enum { WINDOW_LEAST = 64 << 10, WINDOW_MOST = 1 << 20 };
@@ -124,48 +126,77 @@ static void patch(struct vma *v, u64 start, u64 end)
 				       v->off + (start - v->start));
 }
 
-/* Read pages that are not present: how far the file goes, at most `end`. */
-static u64 load(struct vma *v, u64 start, u64 end)
+/* Bytes of the file from `off` to `to`: how many, or an error if there are none. */
+static ssize_t read_file(struct vma *v, u64 to, u64 len, u64 off)
 {
-	u64 off = v->off + (start - v->start), have = start;
-	u32 prot = v->prot;
+	u64 have = 0;
 	ssize_t n = 0;
 
-	if (pages_protect(start, end, PROT_RW))
-		return start;
-	while (have < end) {
-		n = mm.files->pread(v->map->file, have, end - have, off + (have - start));
+	while (have < len) {
+		n = mm.files->pread(v->map->file, to + have, len - have, off + have);
 		if (n <= 0)
 			break;
 		have += (u64)n;
 	}
-	/* Zeros behind the end of the file, in its last page; nothing after an error. */
-	have = n < 0 ? PAGE_DOWN(have) : PAGE_UP(have);
-	if (have < end)
+	/* Nothing of a page where an error came. */
+	return (ssize_t)(n < 0 ? PAGE_DOWN(have) : have);
+}
+
+/*
+ * Read pages that are not present: how far the file goes, at most `end`. `aside`: other
+ * threads may touch the pages meanwhile, and must find them either absent or complete.
+ */
+static u64 load(struct vma *v, u64 start, u64 end, bool aside)
+{
+	u64 into = aside ? (u64)mm.staging : start, have;
+	u64 off = v->off + (start - v->start);
+	u32 prot = v->prot;
+	ssize_t n;
+
+	if (!aside && pages_protect(start, end, PROT_RW))
+		return start;
+	n = read_file(v, into, end - start, off);
+	/* Zeros behind the end of the file, in its last page. */
+	have = start + PAGE_UP((u64)n);
+	if (aside) {
+		memset((void *)(into + (u64)n), 0, have - start - (u64)n);
+		if (have > start && host_mem_install(start, (void *)into, (u32)(have - start)))
+			return load(v, start, end, false);
+	} else if (have < end) {
 		pages_release(have, end);
+	}
 	if (have == start)
 		return start;
 	mark(v, start, have, PAGE_PRESENT | (prot & PROT_EXEC ? PAGE_PATCHED : 0));
-	shared_filled(v, start, have);
+	shared_filled(v, start, have, into);
 	if (prot & PROT_EXEC)
 		patch(v, start, have);
-	if (prot != PROT_RW && pages_protect(start, have, prot))
+	if ((aside || prot != PROT_RW) && pages_protect(start, have, prot))
 		return start;
 	return have;
 }
 
-void mapping_fill(struct vma *v, u64 start, u64 end)
+static void fill(struct vma *v, u64 start, u64 end, bool aside)
 {
 	for_each_run(v, at, stop, start, end, false)
-		if (load(v, at, stop) < stop)
+		if (load(v, at, stop, aside) < stop)
 			return;
+}
+
+void mapping_fill(struct vma *v, u64 start, u64 end)
+{
+	fill(v, start, end, false);
 }
 
 bool mapping_fault(struct vma *v, u64 addr)
 {
 	struct mapping *m = v->map;
 	u64 page = PAGE_DOWN(addr), start, end;
+	bool aside = process.ntasks > 1 && !(v->prot & PROT_EXEC);
 
+	if (aside && !mm.staging)
+		mm.staging = kmalloc(WINDOW_MOST);
+	aside &= mm.staging != NULL;
 	/* In order: from here on, and more each time. Elsewhere: what lies around it. */
 	if (v->off + (page - v->start) == m->next) {
 		m->window = min(m->window * 2, (u64)WINDOW_MOST);
@@ -176,11 +207,11 @@ bool mapping_fault(struct vma *v, u64 addr)
 	}
 	end = min(v->end, start + m->window);
 	m->next = v->off + (end - v->start);
-	mapping_fill(v, start, end);
+	fill(v, start, end, aside);
 	if (*mapping_state(v, page) & PAGE_PRESENT)
 		return true;
 	/* Something before it could not be read; the page itself perhaps can. */
-	mapping_fill(v, page, page + PAGE_SIZE);
+	fill(v, page, page + PAGE_SIZE, aside);
 	return *mapping_state(v, page) & PAGE_PRESENT;
 }
 

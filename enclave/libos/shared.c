@@ -54,8 +54,15 @@ s64 shared_find(struct file *f, u64 off, u64 len, u32 prot)
 		    v->end == m->addr + len) {
 			/* One memory has one protection: what any of its users may do. */
 			if (prot & ~v->prot) {
-				int err = protect_vma(v, v->prot | prot);
+				int err;
 
+				/* Written back by the one who may. */
+				if (prot & ~v->prot & PROT_WRITE) {
+					mm.files->get(f);
+					mm.files->put(m->file);
+					m->file = f;
+				}
+				err = protect_vma(v, v->prot | prot);
 				if (err)
 					return err;
 			}
@@ -112,11 +119,11 @@ static u64 *sum_of(const struct vma *v, u64 at)
 	return &v->map->sums[mapping_state(v, at) - v->map->state];
 }
 
-void shared_filled(struct vma *v, u64 start, u64 end)
+void shared_filled(struct vma *v, u64 start, u64 end, u64 content)
 {
 	if (v->map->sums)
 		for (u64 at = start; at < end; at += PAGE_SIZE)
-			*sum_of(v, at) = page_sum(at);
+			*sum_of(v, at) = page_sum(content + (at - start));
 }
 
 int shared_track(struct vma *v)
@@ -133,7 +140,7 @@ int shared_track(struct vma *v)
 
 		if (err)
 			return err;
-		shared_filled(v, at, stop);
+		shared_filled(v, at, stop, at);
 	}
 	return 0;
 }

@@ -59,6 +59,7 @@ extern struct mm {
 	u64 brk_end;		/* brk.c: end of what is mapped for the heap */
 	const struct mm_file_ops *files;
 	struct list shared;	/* struct mapping */
+	void *staging;		/* filemap.c: where pages are made ready */
 } mm;
 
 /* mm.c. The lock nests: preparing a file for execution maps memory. */
@@ -114,7 +115,7 @@ s64 shared_find(struct file *f, u64 off, u64 len, u32 prot);	/* address, or 0 */
 void shared_add(struct mapping *m, u64 addr);
 void shared_remove(struct mapping *m);
 int shared_track(struct vma *v) __must_check;	/* it becomes writable */
-void shared_filled(struct vma *v, u64 start, u64 end);
+void shared_filled(struct vma *v, u64 start, u64 end, u64 content);
 int shared_write_back(struct vma *v, u64 start, u64 end);
 
 #endif

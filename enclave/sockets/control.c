@@ -95,10 +95,13 @@ int control_to_host(struct socket *sk, void *control, u32 len, struct rights **r
 /* A descriptor that the host received, as one of the guest's. It is used up, whatever comes. */
 static int install(int hostfd, bool cloexec)
 {
-	int flags = host_fcntl(hostfd, F_GETFL, 0);
 	struct file *f = NULL;
 	struct statx st;
+	int flags;
 
+	if (hostfd < 0)
+		return -EIO;
+	flags = host_fcntl(hostfd, F_GETFL, 0);
 	if (flags >= 0 && host_statx(hostfd, "", 0x1000 /* AT_EMPTY_PATH */, STATX_TYPE, &st) == 0)
 		f = (st.stx_mode & S_IFMT) == S_IFSOCK ? socket_from_host(hostfd, flags) :
 			host_file_new(hostfd, flags, NULL, true);

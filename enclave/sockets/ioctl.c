@@ -44,7 +44,7 @@ static bool entry(struct ifreq_addr *out, const struct nlmsghdr *h)
 		if (a->rta_type == IFA_LOCAL && RTA_PAYLOAD(a) >= 4)
 			memcpy(&out->addr, RTA_DATA(a), 4);
 		else if (a->rta_type == IFA_LABEL)
-			memcpy(out->name, RTA_DATA(a), min((size_t)RTA_PAYLOAD(a), (size_t)NAME_SIZE - 1));
+			memcpy(out->name, RTA_DATA(a), min((u64)RTA_PAYLOAD(a), NAME_SIZE - 1ull));
 	}
 	return out->name[0];
 }
@@ -58,8 +58,8 @@ static int list_part(const u8 *buf, int n, u64 uout, int room, int *used)
 	for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
 		if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 			return 0;
-		if (h->nlmsg_type != RTM_NEWADDR || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifaddrmsg)) ||
-		    !entry(&e, h))
+		if (h->nlmsg_type != RTM_NEWADDR ||
+		    h->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifaddrmsg)) || !entry(&e, h))
 			continue;
 		if (uout) {
 			if (room - *used < (int)IFREQ_SIZE)

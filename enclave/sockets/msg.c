@@ -243,7 +243,8 @@ static ssize_t recv_piece(struct socket *sk, struct host_msg *m, u32 flags, stru
  * MSG_PEEK | MSG_WAITALL: the host's poll tells of more than nothing, not of more than
  * before, so look every now and then. False: what is there is the answer.
  */
-static bool peek_again(struct socket *sk, struct host_msg *m, const struct socket_wait *w, ssize_t n)
+static bool peek_again(struct socket *sk, struct host_msg *m, const struct socket_wait *w,
+		       ssize_t n)
 {
 	struct host_pollfd p = { .fd = sk->hostfd, .events = POLLRDHUP };
 	u64 left = wait_left(w);

@@ -287,7 +287,8 @@ int socket_connect(struct socket *sk, const struct host_addr *a)
 		err = sk->connecting ? -EALREADY : -EINPROGRESS;
 	if (!err)
 		sk->connected = true;
-	sk->connecting = err == -EINPROGRESS || err == -EALREADY || err == -ERESTARTSYS || err == -EINTR;
+	sk->connecting = err == -EINPROGRESS || err == -EALREADY ||
+			 err == -ERESTARTSYS || err == -EINTR;
 	return err;
 }
 

@@ -65,6 +65,11 @@ int host_mem_protect(u64 addr, u64 len, u32 prot)
 	return mprotect((void *)addr, len, (int)prot) ? -ENOMEM : 0;
 }
 
+int host_mem_install(u64 addr, const void *from, u32 len)
+{
+	return pwrite(range_fd, from, len, (off_t)(addr - BASE)) == (ssize_t)len ? 0 : -EINVAL;
+}
+
 int host_mem_discard(u64 addr, u64 len)
 {
 	if (discard_fails)

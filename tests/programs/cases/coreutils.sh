@@ -6,7 +6,7 @@ for i in $(seq 200); do echo "line $i $((i * 7919 % 1000))" > "tree/a/f$i"; done
 ln -s ../a/f1 tree/c/link
 ln tree/a/f2 tree/c/hard
 chmod 640 tree/a/f3
-touch -d '2020-02-02 02:02:02' tree/a/f* tree/a/b tree/c tree/a tree
+touch -h -d '2020-02-02 02:02:02' tree/a/f* tree/a/b tree/c/* tree/c tree/a tree
 $R /bin/ls -lR tree | sed 's/^total.*//'
 $R /bin/cat tree/a/f? | $R /usr/bin/sort -k3n | $R /usr/bin/uniq -c | $R /usr/bin/head -5
 seq 100000 | shuf --random-source=<(yes) > numbers
