@@ -72,6 +72,12 @@ s32 host_exit_request(const struct rakis_request *rq, u32 most)
 	return res;
 }
 
+/*
+ * By exit whatever is waited for at once: one exit that does it all costs less than telling
+ * another processor and waiting for its answer (several times less where there are few), and
+ * a sleep needs its exit anyway. What nobody waits for, or many wait for together, goes by
+ * ring: its callers use async.h.
+ */
 s32 host_call(struct rakis_request *rq, u32 most)
 {
 	u32 rings;
