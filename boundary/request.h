@@ -45,13 +45,14 @@ _Static_assert(sizeof(struct rakis_request) == 64, "a request is an SQE");
 #define RAKIS_REQ_WAIT	0x80u
 
 /*
- * What an exit does for the rings besides, as three masks of ring numbers: first submit
- * what is queued on the rings `submit`; a request that sleeps is woken (with EINTR) by
- * completions on the rings `sleep`, but not by quiet ones (boundary/uring.h) unless the ring
- * is in `loud`.
+ * What an exit does for the rings besides, as masks of ring numbers: first submit what is
+ * queued on the rings `submit`; a request that sleeps is woken (with EINTR) by completions on
+ * the rings `sleep`, but not by quiet ones (boundary/uring.h) unless the ring is in `loud`,
+ * nor by those that are there now if it is in `busy`: another thread is taking them.
  */
-#define RAKIS_RINGS(submit, sleep, loud) \
-	((uint64_t)(submit) | (uint64_t)(sleep) << 16 | (uint64_t)(loud) << 32)
+#define RAKIS_RINGS(submit, sleep, loud, busy)			\
+	((uint64_t)(submit) | (uint64_t)(sleep) << 16 |		\
+	 (uint64_t)(loud) << 32 | (uint64_t)(busy) << 48)
 
 /* The most bytes one request moves; longer transfers are split. */
 #define RAKIS_REQ_MAX_BYTES	(1u << 20)

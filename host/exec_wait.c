@@ -26,7 +26,7 @@
 #define MANY_POLLS	65536u
 #define FEW_EVENTS	256u
 #define OTHERS		(1 + RAKIS_URING_MOST)	/* descriptors in a poll besides those asked for */
-#define BOUND		2000000		/* ns */
+#define BOUND		500000		/* ns */
 
 /* How long a request may still sleep. */
 struct patience {
@@ -97,7 +97,7 @@ static long sleep_in_ring(struct thread *t, struct patience *p)
 {
 	struct host_ring *r = &host_rings[__builtin_ctz(t->rings)];
 	struct io_uring_getevents_arg arg = { .sigmask_sz = 8 };
-	int quiet = ring_quiet(r, t->loud & t->rings);
+	int quiet = ring_quiet(r, t->loud & t->rings, t->busy & t->rings);
 	struct bound b;
 	long res;
 
@@ -132,11 +132,13 @@ static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struc
 		struct host_ring *r = &host_rings[__builtin_ctz(m)];
 
 		/* The kernel's poll tells no quiet ones from others. */
-		if (ring_quiet(r, 1))
+		if (t->busy & m & -m)
+			continue;
+		if (ring_quiet(r, 1, 0))
 			return -EINTR;
 		fds[all++] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
 	}
-	bound_rings(&b, t, p, 0);
+	bound_rings(&b, t, p, t->busy & t->rings);
 	atomic_store(&t->asleep, ASLEEP_POLL);
 	res = call_unless(&t->wake, SYS_ppoll, (long)fds, all, (long)b.limit, 0, 8, 0);
 	atomic_store(&t->asleep, AWAKE);

@@ -39,13 +39,13 @@ _Bool ring_submit(struct host_ring *r)
 	}
 }
 
-int ring_quiet(const struct host_ring *r, uint32_t loud)
+int ring_quiet(const struct host_ring *r, uint32_t loud, uint32_t busy)
 {
 	uint32_t head = atomic_load_explicit(r->cq_head, memory_order_relaxed);
 	uint32_t n = atomic_load_explicit(r->cq_tail, memory_order_acquire) - head;
 
-	if (!n)
-		return 0;
+	if (!n || (busy && n <= r->cq_mask))
+		return n;
 	if (loud || n > r->cq_mask)
 		return -1;
 	for (uint32_t i = 0; i < n; i++)
@@ -67,6 +67,7 @@ void rings_begin(struct thread *t, const struct rakis_request *rq)
 
 	t->rings = MASK(rq->rings, 16) & all;
 	t->loud = MASK(rq->rings, 32);
+	t->busy = MASK(rq->rings, 48);
 	for (; submit; submit &= submit - 1) {
 		struct host_ring *r = &host_rings[__builtin_ctz(submit)];
 

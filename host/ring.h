@@ -33,8 +33,8 @@ void rings_begin(struct thread *t, const struct rakis_request *rq);
 /* Tell the kernel of what is queued. True if anything was. */
 _Bool ring_submit(struct host_ring *r);
 /* How many completions are there, if all are quiet ones; -1 if one is a reason to wake up,
- * as any is if `loud`. */
-int ring_quiet(const struct host_ring *r, uint32_t loud);
+ * as any is if `loud`, and none if `busy`. */
+int ring_quiet(const struct host_ring *r, uint32_t loud, uint32_t busy);
 
 static inline uint32_t ring_queued(const struct host_ring *r)
 {

@@ -155,20 +155,35 @@ int poll_host_now(struct host_pollfd *fds, u32 n)
 	return r == -EAGAIN || r == -EINTR ? 0 : r;
 }
 
-/* What has come by ring; the next sleep is for more. True: look again. */
-static bool rings_look(u64 rings, u64 deadline)
+/* What has come by ring; the next sleep is for more. `kick`: it belongs to what was sent
+ * before. True: look again. */
+static bool rings_look(u64 rings, bool kick)
 {
 	bool any = false;
 
 	for (u32 i = 0; rings; i++, rings >>= 1)
 		if (rings & 1) {
 			async_depend(i);
-			/* A look at what is there now; to it belongs what was sent before. */
-			if (!deadline)
+			if (kick)
 				async_kick(i);
 			any |= async_reap(i);
 		}
 	return any;
+}
+
+static void drop_waiters(struct poller *p)
+{
+	for (u32 i = 0; i < p->nwaiters; i++)
+		waiter_remove(&p->few[i]);
+	p->nwaiters = 0;
+	while (p->more) {
+		struct waiter_block *b = p->more;
+
+		for (u32 i = 0; i < b->n; i++)
+			waiter_remove(&b->w[i]);
+		p->more = b->next;
+		kfree(b);
+	}
 }
 
 static int wait_for_one(struct poller *p, struct poll_item *items, u64 deadline)
@@ -178,12 +193,23 @@ static int wait_for_one(struct poller *p, struct poll_item *items, u64 deadline)
 		u64 left;
 		int ready, r;
 
+again:
 		park_begin();
 		ready = look_all(p, items, first);
 		if (p->err)
 			return p->err;
-		if (!ready && rings_look(p->pt.rings, deadline))
-			continue;
+		if (rings_look(p->pt.rings, !ready && !deadline)) {
+			if (!ready)
+				continue;
+			/* Who always finds something ready must see the rest, too. */
+			ready = look_all(p, items, false);
+			if (!ready) {
+				/* It is gone again, and files behind it have no waiter yet. */
+				drop_waiters(p);
+				first = true;
+				goto again;
+			}
+		}
 		signal = signal_pending();
 		left = ready || signal ? HOST_NOWAIT : deadline_left(deadline);
 		if (p->nhost) {
@@ -217,16 +243,7 @@ int poll_files(struct poll_item *items, u32 n, u64 deadline)
 	p.more = NULL;
 	p.host = p.few_host;
 	r = wait_for_one(&p, items, deadline);
-	for (u32 i = 0; i < p.nwaiters; i++)
-		waiter_remove(&p.few[i]);
-	while (p.more) {
-		struct waiter_block *b = p.more;
-
-		for (u32 i = 0; i < b->n; i++)
-			waiter_remove(&b->w[i]);
-		p.more = b->next;
-		kfree(b);
-	}
+	drop_waiters(&p);
 	if (p.host != p.few_host)
 		kfree(p.host);
 	return r;

@@ -44,7 +44,7 @@ static bool must_tell(struct async_ring *r)
 	return untrusted_load(r->asleep) & r->asleep_mask;
 }
 
-u64 rings_for_exit(u32 sleep)
+u64 rings_for_exit(u32 sleep, u32 busy)
 {
 	u32 submit = 0, loud = 0;
 
@@ -58,7 +58,7 @@ u64 rings_for_exit(u32 sleep)
 		if (atomic_load_explicit(&async_rings[ring]->loud, memory_order_relaxed))
 			loud |= 1u << ring;
 	}
-	return RAKIS_RINGS(submit, sleep, loud);
+	return RAKIS_RINGS(submit, sleep, loud, busy);
 }
 
 /* ---- queueing ---- */
@@ -137,15 +137,25 @@ int async_poll_multishot(u32 ring, struct async *a, int fd, u32 events)
 	return queue(ring, a, &rq, &how);
 }
 
-int async_recv_multishot(u32 ring, struct async *a, int fd)
+static int recv_into_pool(u32 ring, struct async *a, int fd, bool multishot)
 {
 	struct rakis_request rq = {
 		.opcode = RAKIS_OP_RECV, .flags = 1u << IOSQE_BUFFER_SELECT_BIT,
-		.ioprio = IORING_RECV_MULTISHOT, .fd = fd,
+		.ioprio = multishot ? IORING_RECV_MULTISHOT : 0, .fd = fd,
 	};
-	struct uring_how how = { .most = ASYNC_BUF_SIZE, .multishot = true, .buffers = true };
+	struct uring_how how = { .most = ASYNC_BUF_SIZE, .multishot = multishot, .buffers = true };
 
 	return queue(ring, a, &rq, &how);
+}
+
+int async_recv_multishot(u32 ring, struct async *a, int fd)
+{
+	return recv_into_pool(ring, a, fd, true);
+}
+
+int async_recv_once(u32 ring, struct async *a, int fd)
+{
+	return recv_into_pool(ring, a, fd, false);
 }
 
 int async_cancel(struct async *a)
@@ -259,16 +269,19 @@ static u32 take(struct async_ring *r, bool *reason, bool *stuck)
 	return taken;
 }
 
-/* True if any was taken; sets *reason if one of them is a reason not to sleep. */
-static bool reap(u32 ring, bool *reason)
+/* True if any was taken; sets *reason if one of them is a reason not to sleep, and the bit in
+ * *busy if another thread is at it. */
+static bool reap(u32 ring, bool *reason, u32 *busy)
 {
 	struct async_ring *r = async_rings[ring];
 	struct gate_thread *self = gate_self();
 	bool stuck;
 	u32 taken, queued;
 
-	if (!spin_trylock(&r->reap))
+	if (!spin_trylock(&r->reap)) {
+		*busy |= 1u << ring;
 		return false;
+	}
 	wake_begin();
 	self->reaping = REAPING;
 	taken = take(r, reason, &stuck);
@@ -295,8 +308,9 @@ static bool reap(u32 ring, bool *reason)
 bool async_reap(u32 ring)
 {
 	bool reason = false;
+	u32 busy = 0;
 
-	return reap(ring, &reason);
+	return reap(ring, &reason, &busy);
 }
 
 void async_loud(u32 ring, int by)
@@ -322,12 +336,13 @@ u32 rings_of_sleep(void)
 	return mask;
 }
 
-bool rings_reap(u32 mask)
+bool rings_reap(u32 mask, u32 *busy)
 {
 	bool reason = false;
 
+	*busy = 0;
 	for (; mask; mask &= mask - 1)
-		reap(__builtin_ctz(mask), &reason);
+		reap(__builtin_ctz(mask), &reason, busy);
 	return reason;
 }
 
@@ -336,15 +351,15 @@ void async_drain(bool (*busy)(void), u64 ns)
 	struct rakis_request rq = {
 		.opcode = RAKIS_OP_PARK, .fd = -1, .flags = RAKIS_REQ_WAIT, .addr3 = DRAIN_STEP,
 	};
-	u32 all = 0;
+	u32 all = 0, others;
 
 	for (u32 i = 0; i < RAKIS_URING_MOST; i++)
 		if (async_rings[i])
 			all |= 1u << i;
 	for (u64 waited = 0; busy() && waited < ns;) {
-		if (rings_reap(all))
+		if (rings_reap(all, &others))
 			continue;
-		rq.rings = rings_for_exit(all);
+		rq.rings = rings_for_exit(all, others);
 		if (host_exit_request(&rq, 0) == -EAGAIN)
 			waited += DRAIN_STEP;
 	}

@@ -64,6 +64,8 @@ int async_submit(u32 ring, struct async *a, const struct rakis_request *rq, u32 
  */
 int async_poll_multishot(u32 ring, struct async *a, int fd, u32 events) __must_check;
 int async_recv_multishot(u32 ring, struct async *a, int fd) __must_check;
+/* One receive into a buffer of the pool. */
+int async_recv_once(u32 ring, struct async *a, int fd) __must_check;
 /* Ask for the end of `a`: its last completion still comes (-ECANCELED, or what it met). */
 int async_cancel(struct async *a) __must_check;
 

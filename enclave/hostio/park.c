@@ -63,7 +63,7 @@ void park(u64 ns)
 {
 	struct gate_thread *t = gate_self();
 	struct rakis_request rq = { .opcode = RAKIS_OP_PARK, .fd = -1, .flags = RAKIS_REQ_WAIT, .addr3 = ns };
-	u32 rings = rings_of_sleep();
+	u32 rings = rings_of_sleep(), busy;
 
 	/* Where exits submit, nothing would be while this thread spins. */
 	if (may_spin && !(rings && rings_inline)) {
@@ -75,7 +75,7 @@ void park(u64 ns)
 				STAT_INC(spins);
 				return;
 			}
-			if (rings && rings_reap(rings)) {
+			if (rings && rings_reap(rings, &busy)) {
 				t->spin = min(most * 2, SPIN_MOST);
 				STAT_INC(spins);
 				return;

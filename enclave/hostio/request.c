@@ -80,20 +80,20 @@ s32 host_exit_request(const struct rakis_request *rq, u32 most)
  */
 s32 host_call(struct rakis_request *rq, u32 most)
 {
-	u32 rings;
+	u32 rings, busy = 0;
 	s32 res;
 
 	if (!(rq->flags & RAKIS_REQ_WAIT)) {
-		rq->rings = rings_for_exit(0);
+		rq->rings = rings_for_exit(0, 0);
 		return host_exit_request(rq, most);
 	}
 	/* What has come on the rings may be what the caller waits for. */
 	rings = rings_of_sleep();
-	if (rings && rings_reap(rings))
+	if (rings && rings_reap(rings, &busy))
 		return -EINTR;
 	if (!park_enter())
 		return -EINTR;
-	rq->rings = rings_for_exit(rings);
+	rq->rings = rings_for_exit(rings, busy);
 	res = host_exit_request(rq, most);
 	park_leave();
 	return res;

@@ -32,9 +32,12 @@ void rings_init(const struct rakis_boot *boot);
 
 /* Rings that the running thread's next sleep depends on and where something is in flight. */
 u32 rings_of_sleep(void);
-/* Take what these rings have. True if there was something that is a reason not to sleep. */
-bool rings_reap(u32 mask) __must_check;
+/*
+ * Take what these rings have. True if there was something that is a reason not to sleep.
+ * *busy: those that another thread was at.
+ */
+bool rings_reap(u32 mask, u32 *busy) __must_check;
 /* For struct rakis_request.rings of an exit; `sleep` from rings_of_sleep(), or 0. */
-u64 rings_for_exit(u32 sleep);
+u64 rings_for_exit(u32 sleep, u32 busy);
 
 #endif
