@@ -38,4 +38,5 @@ for base in http://127.0.0.1:$PORT http://127.0.0.1:$((PORT + 1)); do
 	seq 200 | xargs -P 8 -n 25 sh -c 'for i; do curl -sS "$0/small"; done' $base | sort | uniq -c
 done
 stop ${started[1]} || echo "haproxy: $?"
-stop ${started[0]} || echo "lighttpd: $?"
+# Its status depends on how its last connection ended.
+stop ${started[0]} || true
