@@ -130,7 +130,8 @@ bool socket_is_stream(struct socket *sk)
 
 static bool may_switch(struct socket *sk)
 {
-	return sk->own && !sk->stream && !sk->pinned;
+	/* What a process sends to itself it may look for at once. */
+	return sk->own && !sk->stream && !sk->pinned && (!talks_to_itself || async_prompt());
 }
 
 static bool is_connected(struct socket *sk)
