@@ -22,7 +22,7 @@ cli shutdown nosave || true
 wait "$server" && echo "exit 0"; started=()
 start $R /usr/bin/redis-server --port $PORT --bind 127.0.0.1 --save "" --appendonly yes --dir "$PWD"
 await_tcp $PORT
-await test "$(cli get k)" = v
+await bash -c "[ \$(redis-cli -p $PORT get k) = v ]"
 cli get k; cli get a; cli strlen big
 status=0; stop "${started[-1]}" || status=$?
 echo "after SIGTERM: $status"
