@@ -50,6 +50,9 @@ bool async_available(void);
 bool async_has(u8 opcode);		/* probed */
 bool async_has_multishot_recv(void);	/* Linux 6.0, provided buffers */
 
+/* A kick submits there and then, by the one who kicks. */
+bool async_prompt(void);
+
 u32 async_home_ring(void);		/* of the running thread */
 
 /*

@@ -123,6 +123,11 @@ bool async_has_multishot_recv(void)
 	return async_has(RAKIS_OP_RECV) && (features & RAKIS_URING_RECV_MULTISHOT);
 }
 
+bool async_prompt(void)
+{
+	return rings_inline;
+}
+
 u32 async_home_ring(void)
 {
 	static _Atomic u32 users;

@@ -158,6 +158,7 @@ int socket_ioctl(struct file *f, u32 cmd, u64 uarg)
 	struct socket *sk = f->priv;
 	u32 size = argument_size(cmd);
 	u8 arg[ARPREQ_SIZE];
+	u32 more = 0;
 	int res;
 
 	if (cmd == SIOCGIFCONF)
@@ -170,15 +171,19 @@ int socket_ioctl(struct file *f, u32 cmd, u64 uarg)
 	/* The plain numbers are answers only. */
 	if (size > 16 && copy_from_user(arg, uarg, size))
 		return -EFAULT;
+	/* What is known here comes on top of what the host holds. */
+	if (socket_is_stream(sk) && cmd == FIONREAD)
+		more = stream_unread(sk);
+	else if (socket_is_stream(sk) && (cmd == TIOCOUTQ || cmd == SIOCOUTQNSD))
+		more = stream_unsent(sk);
 	res = host_ioctl(sk->hostfd, cmd, arg, size);
 	if (res < 0)
 		return res;
-	if (socket_is_stream(sk) && (cmd == FIONREAD || cmd == TIOCOUTQ || cmd == SIOCOUTQNSD)) {
-		/* What is known here comes on top of what the host holds. */
-		u32 n, more = cmd == FIONREAD ? stream_unread(sk) : stream_unsent(sk);
+	if (more) {
+		u32 n;
 
 		__builtin_memcpy(&n, arg, 4);
-		n = cmd == FIONREAD && more ? more : n + more;
+		n += more;
 		__builtin_memcpy(arg, &n, 4);
 	}
 	return copy_to_user(uarg, arg, size) ? -EFAULT : res;

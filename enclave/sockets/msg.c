@@ -27,11 +27,17 @@
 
 static ssize_t host_socket_send(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_ns)
 {
+	u64 asked = m->data->left;
+	ssize_t n;
+
 	flags = (flags & ~SEND_LOCAL) | MSG_DONTWAIT | MSG_NOSIGNAL;
 	if (sk->type != SOCK_STREAM && m->data->left > PIECE)
 		return -EMSGSIZE;
-	if (!m->addr && !m->controllen)
-		return host_send(sk->hostfd, m->data, flags, wait_ns);
+	if (!m->addr && !m->controllen) {
+		n = host_send(sk->hostfd, m->data, flags, wait_ns);
+		sk->full = n == -EAGAIN || (n >= 0 && (u64)n < min(asked, (u64)PIECE));
+		return n;
+	}
 	return host_sendmsg(sk->hostfd, m, flags, wait_ns);
 }
 

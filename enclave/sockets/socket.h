@@ -51,7 +51,8 @@ struct socket {
 	struct stream *_Atomic stream;	/* NULL: not yet, or never */
 	bool own;			/* TCP, made by the guest, and rings are there */
 	_Atomic bool pinned;		/* something that only the host's socket can do was asked for */
-	_Atomic bool connected, listening, no_send;	/* no_send: SHUT_WR came before */
+	_Atomic bool connected, listening;
+	_Atomic bool no_send, full;	/* before it is a stream: SHUT_WR came; no room at the host */
 	_Atomic int linger;		/* s; negative: none */
 	_Atomic u32 sndbuf;		/* as set by the guest; 0: not set */
 };

@@ -130,7 +130,8 @@ bool socket_is_stream(struct socket *sk)
 
 static bool may_switch(struct socket *sk)
 {
-	return sk->own && !sk->stream && !sk->pinned;
+	/* What a process sends to itself it may look for at once. */
+	return sk->own && !sk->stream && !sk->pinned && (!talks_to_itself || async_prompt());
 }
 
 static bool is_connected(struct socket *sk)
@@ -151,6 +152,7 @@ static struct stream *stream_new(struct socket *sk)
 	s->sk = sk;
 	s->ring = async_home_ring();
 	s->no_send = sk->no_send;
+	s->full = sk->full;
 	s->tx_limit = sk->sndbuf ? min(max(sk->sndbuf, 4096u), STREAM_MOST) : STREAM_MOST;
 	mutex_init(&s->reader);
 	mutex_init(&s->writer);
@@ -175,6 +177,7 @@ bool stream_switch(struct socket *sk)
 	ready_inside(&sk->ready);
 	atomic_store(&sk->ops, &stream_socket_ops);
 	stream_rx_start(s);
+	stream_tx_start(s);
 	wake_up_all(&sk->ready.queue, 0);
 	return true;
 }
@@ -279,7 +282,8 @@ u32 stream_unread(struct socket *sk)
 
 	stream_rx_start(s);
 	async_kick(s->ring);
-	async_reap(s->ring);
+	while (async_reap(s->ring))
+		;
 	return s->queued;
 }
 
@@ -337,7 +341,7 @@ static void stream_close(struct socket *sk)
 	s->abort = !sk->linger;
 	s->hold = sk->linger > 0 && !unread;
 	s->full = false;
-	cancel_rx = s->rx_on && !s->rx_stop;
+	cancel_rx = s->rx_op && !s->rx_stop;
 	s->rx_stop = true;
 	cancel_end = s->end_on;
 	cancel_tx = s->tx_op == TX_ROOM || (s->tx_op == TX_SEND && s->abort);
@@ -402,14 +406,15 @@ int socket_pass(struct file *f)
 static void accept_done(struct async *a, s32 res, bool more, int buf)
 {
 	struct stream *s = container_of(a, struct stream, rx);
+	u32 events = res > 0 ? res & (IN_BITS | EPOLLERR | EPOLLHUP) : 0;
 	bool over, again;
 
 	spin_lock(&s->lock);
 	if (!more)
-		s->rx_on = false;
+		s->rx_op = RX_IDLE;
 	again = !more && !s->closing && (res > 0 || res == -ECANCELED);
 	if (again)
-		s->rx_on = true;
+		s->rx_op = RX_POLL;
 	over = stream_is_over(s);
 	spin_unlock(&s->lock);
 	if (over) {
@@ -417,9 +422,13 @@ static void accept_done(struct async *a, s32 res, bool more, int buf)
 		return;
 	}
 	if (again && async_poll_multishot(s->ring, &s->rx, s->sk->hostfd, POLLIN))
-		s->rx_on = false;
-	if (res > 0 && !s->closing)
-		ready_event(&s->sk->ready, res & (IN_BITS | EPOLLERR | EPOLLHUP));
+		s->rx_op = RX_IDLE;
+	if (res > 0 && !s->closing) {
+		/* Whoever it announces may have been accepted meanwhile: a guess. */
+		ready_note(&s->sk->ready, events);
+		ready_used(&s->sk->ready, EPOLLIN);
+		wake_up(&s->sk->ready.queue, events);
+	}
 }
 
 /* A multishot poll feeds `ready`, so that epoll needs no events of the host. */
@@ -435,7 +444,7 @@ static bool listener_start(struct socket *sk)
 	ready_inside(&sk->ready);
 	s->listening = true;
 	s->rx.done = accept_done;
-	s->rx_on = true;
+	s->rx_op = RX_POLL;
 	atomic_store(&sk->ops, &listener_ops);
 	while (async_poll_multishot(s->ring, &s->rx, sk->hostfd, POLLIN))
 		submit_retry(s);

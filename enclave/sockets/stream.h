@@ -42,6 +42,13 @@ struct block {
 /* What `tx` is in flight for; one thing at a time. */
 enum tx_op { TX_IDLE, TX_SEND, TX_ROOM, TX_SHUTDOWN, TX_CLOSE, TX_CLOSED };
 
+/*
+ * What `rx` is in flight for. The first receive is a single one; then it is multishot, unless
+ * data comes in bulk: a multishot receive would take in all of it, wanted or not, so then
+ * there is a poll, and the guest's receive goes to the host's socket.
+ */
+enum rx_op { RX_IDLE, RX_ONE, RX_MULTI, RX_POLL };
+
 struct stream {
 	struct socket *sk;
 	u32 ring;
@@ -56,7 +63,11 @@ struct stream {
 	u32 told;			/* EPOLL*: what `end` has told; ERR: the host has an error to give */
 
 	struct async rx;
-	bool rx_on, rx_stop;		/* in flight; its end was asked for */
+	enum rx_op rx_op;
+	bool rx_stop;			/* its end was asked for */
+	bool tried;			/* what has arrived so far is no bulk */
+	u32 bulk;			/* > 0: RX_POLL, until so many small receives */
+	bool at_host;			/* RX_POLL has told: the host's socket has something */
 	struct seg *head, *tail;
 	u32 queued, held;
 	struct mutex reader;
@@ -92,7 +103,7 @@ static inline struct stream *stream_of(struct socket *sk)
 /* With the lock: nothing is left to come; the caller frees once it has let go of it. */
 static inline bool stream_is_over(const struct stream *s)
 {
-	return s->tx_op == TX_CLOSED && !s->rx_on && !s->end_on && !s->pinned;
+	return s->tx_op == TX_CLOSED && !s->rx_op && !s->end_on && !s->pinned;
 }
 
 void stream_free(struct stream *s);
@@ -123,6 +134,7 @@ void stream_tx_note(struct stream *s);
 /* With the lock: what comes next, already noted as in flight; then submit it without. */
 enum tx_op stream_tx_next(struct stream *s);
 void stream_tx_submit(struct stream *s, enum tx_op op);
+void stream_tx_start(struct stream *s);		/* if nothing is in flight, and should be */
 /* As far as it goes without waiting for the peer: what was sent is with the host. */
 void stream_tx_settle(struct stream *s);
 

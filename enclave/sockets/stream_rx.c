@@ -14,6 +14,8 @@
 #define SEG_SIZE	(2048u - sizeof(struct seg))
 #define RING_HELD	64u		/* buffers that all streams of a ring may hold */
 #define RINGS		64u
+#define BULK		8u
+#define SMALL		4096u		/* a receive of less is none of bulk */
 
 #define IN_BITS		(EPOLLIN | EPOLLRDNORM)
 #define END_BITS	(IN_BITS | EPOLLRDHUP)
@@ -31,7 +33,7 @@ static void seg_free(struct stream *s, struct seg *g)
 
 bool stream_readable(const struct stream *s)
 {
-	return s->eof || s->error || s->queued >= min((u32)s->sk->rcvlowat, STREAM_MOST) ||
+	return s->eof || s->error || s->at_host || s->queued >= min((u32)s->sk->rcvlowat, STREAM_MOST) ||
 	       s->queued >= STREAM_MOST || s->held >= STREAM_HELD;
 }
 
@@ -153,40 +155,88 @@ static void end_start(struct stream *s)
 
 /* ---- completions of the receive ---- */
 
+/* With the lock: what is to be in flight, noted as if it were. */
+static enum rx_op rx_next(struct stream *s)
+{
+	if (s->rx_op || s->closing || s->eof || too_much(s))
+		return RX_IDLE;
+	if (!s->bulk) {
+		s->rx_op = s->tried ? RX_MULTI : RX_ONE;
+		s->at_host = false;
+	} else if (!s->queued && !s->at_host) {
+		s->rx_op = RX_POLL;
+	}
+	return s->rx_op;
+}
+
+static void rx_done(struct async *a, s32 res, bool more, int buf);
+
+static void rx_submit(struct stream *s, enum rx_op op)
+{
+	struct rakis_request poll = {
+		.opcode = RAKIS_OP_POLL_ADD, .fd = s->sk->hostfd, .op_flags = POLLIN | POLLRDHUP,
+	};
+	int err = 0;
+
+	s->rx.done = rx_done;
+	if (op == RX_ONE)
+		err = async_recv_once(s->ring, &s->rx, s->sk->hostfd);
+	else if (op == RX_MULTI)
+		err = async_recv_multishot(s->ring, &s->rx, s->sk->hostfd);
+	else if (op == RX_POLL)
+		err = async_submit(s->ring, &s->rx, &poll, POLLIN | POLLRDHUP);
+	if (!err)
+		return;
+	/* Whoever reads or waits tries again. */
+	spin_lock(&s->lock);
+	s->rx_op = RX_IDLE;
+	spin_unlock(&s->lock);
+}
+
+/* The connection is gone in both directions. */
+static u32 rx_broken(struct stream *s, int err)
+{
+	if (!s->error)
+		s->error = err;
+	s->eof = s->no_send = true;
+	return END_BITS | EPOLLOUT | EPOLLWRNORM | EPOLLERR;
+}
+
 static void rx_done(struct async *a, s32 res, bool more, int buf)
 {
 	struct stream *s = container_of(a, struct stream, rx);
-	bool start, stop, end, over;
+	bool stop, end, over;
 	u32 events = IN_BITS;
+	enum rx_op next;
 
 	spin_lock(&s->lock);
-	if (buf >= 0 && res <= 0)
-		async_buf_put(s->ring, buf);
-	if (res > 0 && buf >= 0) {
+	if (res == -ENOBUFS || res == -ECANCELED || res == -EAGAIN || res == -EINTR) {
+		events = 0;
+	} else if (res < 0) {
+		events = rx_broken(s, res);
+	} else if (s->rx_op == RX_POLL) {
+		s->at_host = true;
+		s->told |= res & (EPOLLERR | EPOLLHUP | EPOLLRDHUP);
+		events |= s->told;
+	} else if (res > 0) {
+		if (res == ASYNC_BUF_SIZE)
+			s->bulk = BULK;
+		s->tried = true;
 		arrived(s, res, buf);
-	} else if (res == 0) {
+	} else {
 		s->eof = true;
 		events = END_BITS;
-	} else if (res != -ENOBUFS && res != -ECANCELED && res != -EAGAIN && res != -EINTR) {
-		/* The connection is gone in both directions. */
-		if (!s->error && res < 0)
-			s->error = res;
-		s->eof = s->no_send = true;
-		events = END_BITS | EPOLLOUT | EPOLLWRNORM | EPOLLERR;
-	} else {
-		events = 0;
 	}
 	if (s->eof && s->no_send)
 		events |= EPOLLHUP;
-	if (!more)
-		s->rx_on = s->rx_stop = false;
-	start = !more && !s->closing && !s->eof && !too_much(s);
-	if (start)
-		s->rx_on = true;
-	stop = more && !s->rx_stop && (s->eof || too_much(s));
-	if (stop)
-		s->rx_stop = true;
-	end = !more && !start && !s->error && end_wanted(s);
+	if (!more) {
+		s->rx_op = RX_IDLE;
+		s->rx_stop = false;
+	}
+	stop = more && !s->rx_stop && (s->eof || s->bulk || too_much(s));
+	s->rx_stop |= stop;
+	next = rx_next(s);
+	end = !s->rx_op && !s->error && (s->eof || too_much(s)) && end_wanted(s);
 	over = stream_is_over(s);
 	if (s->closing)
 		events = 0;
@@ -194,13 +244,8 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 
 	if (end)
 		end_start(s);
-	if (start && async_recv_multishot(s->ring, &s->rx, s->sk->hostfd)) {
-		/* Whoever reads starts it again. */
-		spin_lock(&s->lock);
-		s->rx_on = false;
-		spin_unlock(&s->lock);
-		events = IN_BITS;
-	}
+	if (next)
+		rx_submit(s, next);
 	if (stop && async_cancel(&s->rx)) {
 		spin_lock(&s->lock);
 		s->rx_stop = false;
@@ -214,23 +259,15 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 
 void stream_rx_start(struct stream *s)
 {
-	bool start;
+	enum rx_op next;
 
-	if (s->rx_on)
+	if (s->rx_op)
 		return;
 	spin_lock(&s->lock);
-	start = !s->rx_on && !s->closing && !s->eof && little(s);
-	if (start)
-		s->rx_on = true;
+	next = little(s) ? rx_next(s) : RX_IDLE;
 	spin_unlock(&s->lock);
-	if (!start)
-		return;
-	s->rx.done = rx_done;
-	if (async_recv_multishot(s->ring, &s->rx, s->sk->hostfd)) {
-		spin_lock(&s->lock);
-		s->rx_on = false;
-		spin_unlock(&s->lock);
-	}
+	if (next)
+		rx_submit(s, next);
 }
 
 void stream_rx_drop(struct stream *s)
@@ -318,7 +355,7 @@ static bool enough(struct stream *s, u64 want)
 	bool yes;
 
 	spin_lock(&s->lock);
-	yes = s->queued >= want || s->eof || s->error || too_much(s);
+	yes = s->queued >= want || s->at_host || s->eof || s->error || too_much(s);
 	spin_unlock(&s->lock);
 	return yes;
 }
@@ -336,6 +373,41 @@ static ssize_t nothing(struct stream *s)
 	told = s->told & EPOLLERR;
 	spin_unlock(&s->lock);
 	return err || !told ? err : stream_host_error(s);
+}
+
+/* In bulk, and all that was here is read: the host's socket gives the rest. With the mutex. */
+static ssize_t from_host(struct stream *s, struct host_msg *m, u32 flags)
+{
+	u32 events = 0;
+	bool mine;
+	ssize_t n;
+
+	spin_lock(&s->lock);
+	mine = !s->queued && !s->eof &&
+	       (s->at_host || (s->bulk && !s->rx_op)) && (!s->rx_op || s->rx_op == RX_POLL);
+	spin_unlock(&s->lock);
+	if (!mine)
+		return -EAGAIN;
+	n = host_socket_ops.recv(s->sk, m, flags, HOST_NOWAIT);
+	spin_lock(&s->lock);
+	s->at_host = false;
+	if (n > 0 && !(flags & MSG_PEEK)) {
+		s->bulk = n >= (ssize_t)SMALL ? BULK : s->bulk ? s->bulk - 1 : 0;
+	} else if (n == 0) {
+		s->eof = true;
+		events = END_BITS;
+	} else if (n < 0 && n != -EAGAIN && n != -EFAULT && n != -EINTR) {
+		events = rx_broken(s, n);
+		s->error = 0;
+		s->told &= ~EPOLLERR;
+	}
+	spin_unlock(&s->lock);
+	/* Is there more? The poll will tell. */
+	if (n > 0)
+		stream_rx_start(s);
+	if (events)
+		wake_up(&s->sk->ready.queue, events);
+	return n;
 }
 
 ssize_t stream_recv(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_ns)
@@ -356,12 +428,18 @@ ssize_t stream_recv(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_n
 	if (flags & MSG_PEEK && flags & MSG_WAITALL)
 		want = m->data->left;
 	want = max(want, (u64)1);
+	if (want > 1 && s->bulk && !s->at_host)
+		s->bulk = 0;		/* only what is here can be counted */
 	for (;;) {
 		if (!wait || err || enough(s, want)) {
 			mutex_lock(&s->reader);
 			n = take(s, m->data, flags & MSG_PEEK);
+			if (!n && m->data->left)
+				n = from_host(s, m, flags);
+			else if (!n && !s->queued && !s->at_host)
+				n = -EAGAIN;
 			mutex_unlock(&s->reader);
-			if (n || (s->queued && !m->data->left))
+			if (n != -EAGAIN)
 				return n;
 			n = nothing(s);
 			if (n != -EAGAIN)

@@ -197,6 +197,17 @@ void stream_tx_submit(struct stream *s, enum tx_op op)
 	}
 }
 
+void stream_tx_start(struct stream *s)
+{
+	enum tx_op next = TX_IDLE;
+
+	spin_lock(&s->lock);
+	if (s->tx_op == TX_IDLE)
+		next = stream_tx_next(s);
+	spin_unlock(&s->lock);
+	stream_tx_submit(s, next);
+}
+
 void stream_tx_settle(struct stream *s)
 {
 	for (u32 i = 0; i < SETTLE_MOST && s->tx_op != TX_IDLE && s->tx_op != TX_ROOM; i++) {
