@@ -10,11 +10,19 @@
 #include "host/ring.h"
 #include "host/thread.h"
 
+#define YIELDS		10000
 #define MASK(rings, n)	((uint32_t)((rings) >> (n)) & ((1u << RAKIS_URING_MOST) - 1))
 
 struct host_ring host_rings[RAKIS_URING_MOST];
 _Atomic uint32_t host_nrings;
 _Atomic uint64_t monitor_asleep = 1;
+
+/* The kernel's thread takes entries when it gets to them; who finds the queue full cannot go on. */
+static void make_room(const struct host_ring *r)
+{
+	for (int i = 0; i < YIELDS && ring_queued(r) > RAKIS_URING_SQ_ENTRIES / 2; i++)
+		sys(sched_yield, 0);
+}
 
 _Bool ring_submit(struct host_ring *r)
 {
@@ -33,8 +41,12 @@ _Bool ring_submit(struct host_ring *r)
 			return any;
 		res = sys(io_uring_enter, r->fd, n, 0, flags, NULL, 0);
 		any = 1;
+		if (host.kick == KICK_SQPOLL) {
+			make_room(r);
+			return any;
+		}
 		/* What it does not take now it takes with the next. */
-		if (res <= 0 || (uint32_t)res >= n || host.kick == KICK_SQPOLL)
+		if (res <= 0 || (uint32_t)res >= n)
 			return any;
 	}
 }

@@ -68,6 +68,7 @@ struct stream {
 	bool tried;			/* what has arrived so far is no bulk */
 	u32 bulk;			/* > 0: RX_POLL, until so many small receives */
 	bool at_host;			/* RX_POLL has told: the host's socket has something */
+	bool rx_late;			/* there was no room to start it: whoever reads does */
 	struct seg *head, *tail;
 	u32 queued, held;
 	struct mutex reader;

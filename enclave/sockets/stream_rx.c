@@ -33,7 +33,8 @@ static void seg_free(struct stream *s, struct seg *g)
 
 bool stream_readable(const struct stream *s)
 {
-	return s->eof || s->error || s->at_host || s->queued >= min((u32)s->sk->rcvlowat, STREAM_MOST) ||
+	return s->eof || s->error || s->at_host || s->rx_late ||
+	       s->queued >= min((u32)s->sk->rcvlowat, STREAM_MOST) ||
 	       s->queued >= STREAM_MOST || s->held >= STREAM_HELD;
 }
 
@@ -158,6 +159,7 @@ static void end_start(struct stream *s)
 /* With the lock: what is to be in flight, noted as if it were. */
 static enum rx_op rx_next(struct stream *s)
 {
+	s->rx_late = false;
 	if (s->rx_op || s->closing || s->eof || too_much(s))
 		return RX_IDLE;
 	if (!s->bulk) {
@@ -185,12 +187,15 @@ static void rx_submit(struct stream *s, enum rx_op op)
 		err = async_recv_multishot(s->ring, &s->rx, s->sk->hostfd);
 	else if (op == RX_POLL)
 		err = async_submit(s->ring, &s->rx, &poll, POLLIN | POLLRDHUP);
-	if (!err)
+	if (likely(!err))
 		return;
-	/* Whoever reads or waits tries again. */
+	/* Nothing would come and wake anybody: as if there were something to read, until a
+	 * reader has tried again. */
 	spin_lock(&s->lock);
 	s->rx_op = RX_IDLE;
+	s->rx_late = true;
 	spin_unlock(&s->lock);
+	wake_up(&s->sk->ready.queue, IN_BITS);
 }
 
 /* The connection is gone in both directions. */
@@ -355,7 +360,7 @@ static bool enough(struct stream *s, u64 want)
 	bool yes;
 
 	spin_lock(&s->lock);
-	yes = s->queued >= want || s->at_host || s->eof || s->error || too_much(s);
+	yes = s->queued >= want || s->at_host || s->rx_late || s->eof || s->error || too_much(s);
 	spin_unlock(&s->lock);
 	return yes;
 }
