@@ -126,7 +126,8 @@ enum rakis_op {
 	RAKIS_OP_EVENTS_REAP,	/* fd: from CREATE, addr: struct rakis_event[len]; waits as REQ_WAIT says */
 
 	/* Threads, memory, time, signals. */
-	RAKIS_OP_PARK,		/* addr: struct rakis_pollfd[len]; waits addr3 ns or for a WAKE */
+	RAKIS_OP_PARK,		/* addr: struct rakis_pollfd[len]; waits addr3 ns or for a WAKE;
+				   op_flags: so many completions are worth a moment once one is there */
 	RAKIS_OP_WAKE,		/* fd: slot of the thread; ends its PARK, or its next one */
 	RAKIS_OP_INTERRUPT,	/* fd: slot: as WAKE, and guest code running there enters the libOS */
 	RAKIS_OP_YIELD,

@@ -27,6 +27,7 @@
 #define FEW_EVENTS	256u
 #define OTHERS		(1 + RAKIS_URING_MOST)	/* descriptors in a poll besides those asked for */
 #define BOUND		500000		/* ns */
+#define MOMENT		15000		/* ns */
 
 /* How long a request may still sleep. */
 struct patience {
@@ -90,6 +91,27 @@ static long bound_over(struct bound *b)
 }
 
 /*
+ * Completions come in bursts, and each sleep costs an exit: while they do, the first of a burst
+ * is followed by more within the time that waking up takes.
+ */
+static void gather(struct thread *t, struct host_ring *r)
+{
+	struct timespec moment = { .tv_nsec = MOMENT };
+	struct io_uring_getevents_arg arg = { .sigmask_sz = 8, .ts = (uint64_t)&moment };
+	uint32_t all, have;
+
+	if (t->batch < 2 || t->loud & t->rings)
+		return;
+	have = ring_reasons(r, &all);
+	if (!have || have >= t->batch || all > r->cq_mask)
+		return;
+	atomic_store(&t->asleep, ASLEEP_CALL);
+	call_unless(&t->wake, SYS_io_uring_enter, r->fd, 0, all + t->batch - have,
+		    IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (long)&arg, sizeof(arg));
+	atomic_store(&t->asleep, AWAKE);
+}
+
+/*
  * Sleep in the kernel's io_uring, for completions behind the quiet ones that are there.
  * 0: the time is over, or -EINTR.
  */
@@ -101,8 +123,10 @@ static long sleep_in_ring(struct thread *t, struct patience *p)
 	struct bound b;
 	long res;
 
-	if (quiet < 0)
+	if (quiet < 0) {
+		gather(t, r);
 		return -EINTR;
+	}
 	/* Should somebody take the quiet ones now, more than the next one would be waited for. */
 	bound_rings(&b, t, p, quiet);
 	arg.ts = (uint64_t)b.limit;
@@ -110,6 +134,8 @@ static long sleep_in_ring(struct thread *t, struct patience *p)
 	res = call_unless(&t->wake, SYS_io_uring_enter, r->fd, 0, quiet + 1,
 			  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (long)&arg, sizeof(arg));
 	atomic_store(&t->asleep, AWAKE);
+	if (res >= 0)
+		gather(t, r);
 	if (atomic_load(&t->wake))
 		used_up(t);
 	return res == -ETIME ? bound_over(&b) : -EINTR;
@@ -358,6 +384,7 @@ static long park(struct thread *t, const struct rakis_request *rq)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < rq->len; i++)
 		fds[i] = (struct pollfd){ .fd = asked[i].fd, .events = asked[i].events };
+	t->batch = rq->op_flags;
 	n = sleep_on(t, fds, rq->len, &p);
 	for (uint32_t i = 0; i < rq->len; i++)
 		asked[i].revents = n > 0 ? fds[i].revents : 0;

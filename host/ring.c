@@ -66,6 +66,16 @@ int ring_quiet(const struct host_ring *r, uint32_t loud, uint32_t busy)
 	return n;
 }
 
+uint32_t ring_reasons(const struct host_ring *r, uint32_t *all)
+{
+	uint32_t head = atomic_load_explicit(r->cq_head, memory_order_relaxed), n = 0;
+
+	*all = atomic_load_explicit(r->cq_tail, memory_order_acquire) - head;
+	for (uint32_t i = 0; i < *all && i <= r->cq_mask; i++)
+		n += !(r->cqes[(head + i) & r->cq_mask].user_data & RAKIS_URING_QUIET);
+	return n;
+}
+
 static void monitor_wake(void)
 {
 	if (atomic_exchange(&monitor_asleep, 0))

@@ -36,6 +36,9 @@ _Bool ring_submit(struct host_ring *r);
  * as any is if `loud`, and none if `busy`. */
 int ring_quiet(const struct host_ring *r, uint32_t loud, uint32_t busy);
 
+/* How many that are a reason to wake up are there; *all: of any kind. */
+uint32_t ring_reasons(const struct host_ring *r, uint32_t *all);
+
 static inline uint32_t ring_queued(const struct host_ring *r)
 {
 	return atomic_load_explicit(r->sq_tail, memory_order_acquire) -

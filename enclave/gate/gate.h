@@ -52,6 +52,7 @@ struct gate_thread {
 	u32 ring;		/* hostio/async.c: number of its home ring + 1, or 0 */
 	u32 depends;		/* rings that its next park depends on */
 	u32 reaping;		/* hostio/async.c */
+	u32 taken, batch;	/* completions since the last park; how many are worth a moment */
 	u32 wake_depth;		/* libos/wait.c: wake-ups put off until locks are released */
 	struct gate_thread *wake_list;
 	struct gate_thread *_Atomic wake_next;

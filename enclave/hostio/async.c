@@ -261,6 +261,7 @@ static u32 take(struct async_ring *r, bool *reason, bool *stuck)
 		spin_unlock(&r->submit);
 		for (u32 i = 0; i < matched; i++) {
 			*reason |= !done[i].quiet;
+			gate_self()->taken += !done[i].quiet;
 			tell(r, &done[i]);
 		}
 		taken += n;

@@ -16,6 +16,8 @@
 #define SPIN_LEAST	4u
 #define SPIN_MOST	128u
 
+#define BATCH_MOST	16u
+
 static bool may_spin;
 
 void park_init(u64 cpus)
@@ -84,6 +86,10 @@ void park(u64 ns)
 		}
 		t->spin = most / 2;
 	}
+	/* Where several came at a time, several are worth waiting for, for a moment. */
+	t->batch = t->taken > t->batch ? min(t->taken, BATCH_MOST) : (t->batch + t->taken) / 2;
+	t->taken = 0;
+	rq.op_flags = t->batch;
 	(void)!host_call(&rq, 0);
 }
 
