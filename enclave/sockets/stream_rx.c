@@ -50,6 +50,15 @@ static bool little(const struct stream *s)
 
 /* ---- arrivals ---- */
 
+static void add_seg(struct stream *s, struct seg *g)
+{
+	if (s->tail)
+		s->tail->next = g;
+	else
+		s->head = g;
+	s->tail = g;
+}
+
 /* Copied behind what the last one holds, if there is room. */
 static bool append_copy(struct stream *s, struct uptr src, u32 n)
 {
@@ -60,11 +69,7 @@ static bool append_copy(struct stream *s, struct uptr src, u32 n)
 		if (!g)
 			return false;
 		*g = (struct seg){ .buf = -1, .size = max(n, (u32)SEG_SIZE) };
-		if (s->tail)
-			s->tail->next = g;
-		else
-			s->head = g;
-		s->tail = g;
+		add_seg(s, g);
 	}
 	untrusted_read(g->data + g->off + g->len, src, n);
 	g->len += n;
@@ -78,11 +83,7 @@ static bool append_buf(struct stream *s, u32 n, int buf)
 	if (!g)
 		return false;
 	*g = (struct seg){ .buf = buf, .len = n };
-	if (s->tail)
-		s->tail->next = g;
-	else
-		s->head = g;
-	s->tail = g;
+	add_seg(s, g);
 	s->held++;
 	ring_held[s->ring]++;
 	return true;
