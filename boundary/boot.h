@@ -90,6 +90,9 @@ struct rakis_boot {
 	uint64_t cpuid;		/* struct rakis_cpuid[ncpuid]: the table of section 7 of the plan */
 	uint64_t ncpuid;
 
+	uint64_t xsks;		/* AF_XDP sockets that NET_SETUP has for this run; 0: no fast path for UDP */
+	uint64_t net_page;	/* struct rakis_net_page (boundary/xsk.h), untrusted; 0 without */
+
 	uint64_t kernel_release;	/* major << 16 | minor << 8 of the host's kernel */
 };
 

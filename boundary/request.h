@@ -45,7 +45,8 @@ _Static_assert(sizeof(struct rakis_request) == 64, "a request is an SQE");
 #define RAKIS_REQ_WAIT	0x80u
 
 /*
- * What an exit does for the rings besides, as masks of ring numbers: first submit what is
+ * What an exit does for the rings besides, as masks of ring numbers (AF_XDP sockets too:
+ * boundary/xsk.h): first submit what is
  * queued on the rings `submit`; a request that sleeps is woken (with EINTR) by completions on
  * the rings `sleep`, but not by quiet ones (boundary/uring.h) unless the ring is in `loud`,
  * nor by those that are there now if it is in `busy`: another thread is taking them.
@@ -151,6 +152,11 @@ enum rakis_op {
 	/* Rings. */
 	RAKIS_OP_URING_SETUP,	/* fd: number of the ring, addr: struct rakis_uring to fill in */
 	RAKIS_OP_KICK,		/* nothing but what `rings` says */
+
+	/* UDP by AF_XDP (boundary/xsk.h). */
+	RAKIS_OP_NET_SETUP,	/* fd: number of the socket, addr: struct rakis_xsk to fill in */
+	RAKIS_OP_NET_CLAIM,	/* fd: bound UDP socket, op_flags: 1: its datagrams come by the fast path; 0: no more */
+	RAKIS_OP_NET_ROUTE,	/* addr: struct rakis_route */
 
 	/* Programs. */
 	RAKIS_OP_PATCH_TABLE,	/* fd: ELF file, addr: struct rakis_patch[len], off: first entry wanted; entries given */

@@ -139,6 +139,9 @@ static const struct rule rules[RAKIS_OP_END] = {
 	[RAKIS_OP_SYSINFO]		= { ZERO, SET(PROC) },
 	[RAKIS_OP_URING_SETUP]		= { ZERO, SET(RING) },
 	[RAKIS_OP_KICK]			= { ZERO, SET(NONE) },
+	[RAKIS_OP_NET_SETUP]		= { ZERO, SET(SOCK) },
+	[RAKIS_OP_NET_CLAIM]		= { ZERO, SET(SOCK) },
+	[RAKIS_OP_NET_ROUTE]		= { ZERO, SET(SOCK) },
 	[RAKIS_OP_PATCH_TABLE]		= { COUNT, SET(PATH) },
 };
 
