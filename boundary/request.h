@@ -155,7 +155,8 @@ enum rakis_op {
 
 	/* UDP by AF_XDP (boundary/xsk.h). */
 	RAKIS_OP_NET_SETUP,	/* fd: number of the socket, addr: struct rakis_xsk to fill in */
-	RAKIS_OP_NET_CLAIM,	/* fd: bound UDP socket, op_flags: 1: its datagrams come by the fast path; 0: no more */
+	RAKIS_OP_NET_CLAIM,	/* fd: bound UDP socket, op_flags: 1: its datagrams come by the fast path; 0: no more.
+				   Several sockets may be bound to one address: the last one to go ends it */
 	RAKIS_OP_NET_ROUTE,	/* addr: struct rakis_route */
 
 	/* Programs. */

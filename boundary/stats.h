@@ -25,7 +25,19 @@
 	X(wakes,		"wake-ups sent outside")	\
 	X(host_faults,		"host faults (answers refused)")	\
 	X(unknown_syscalls,	"system calls unknown")		\
-	X(signals,		"signals delivered")
+	X(signals,		"signals delivered")		\
+	X(net_rx,		"datagrams received by AF_XDP")	\
+	X(net_rx_bytes,		"  bytes of payload")		\
+	X(net_tx,		"datagrams sent by AF_XDP")	\
+	X(net_tx_bytes,		"  bytes of payload")		\
+	X(net_kicks,		"exits to have them sent")	\
+	X(net_routes,		"routes asked of the host")	\
+	X(net_malformed,	"packets dropped: malformed")	\
+	X(net_checksum,		"packets dropped: wrong checksum")	\
+	X(net_unclaimed,	"packets dropped: for no socket")	\
+	X(net_full,		"packets dropped: socket full")	\
+	X(net_memory,		"packets dropped: no memory")	\
+	X(net_bad_frames,	"AF_XDP descriptors refused")
 
 /* X(name, text): counters of the host */
 #define RAKIS_HOST_COUNTERS(X)					\
