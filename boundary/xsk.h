@@ -34,9 +34,6 @@ struct rakis_xsk {
 	uint64_t zero_copy;		/* 1: the driver has the frames themselves */
 	uint64_t verify;		/* 0: checksums of received packets may be unfinished (veth) */
 	uint64_t kick_inline;		/* who tells of the TX ring: as in struct rakis_uring */
-
-	/* Who tells the kernel of frames to send, as in struct rakis_uring (boundary/uring.h). */
-	uint64_t kick_inline;
 	uint64_t asleep, asleep_mask;
 };
 
