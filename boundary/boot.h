@@ -22,7 +22,8 @@
 #define RAKIS_PAGE_SIZE		4096
 #define RAKIS_SLOT_SIZE		65536
 #define RAKIS_SLOT_COUNT	1024
-#define RAKIS_NOTE_GATE		1
+#define RAKIS_NOTE_GATE		1	/* struct rakis_gate_note */
+#define RAKIS_NOTE_SGX		2	/* boundary/sgx.h */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
