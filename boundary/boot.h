@@ -46,7 +46,6 @@ struct rakis_layout {
 enum rakis_io_mode { RAKIS_IO_EXIT, RAKIS_IO_RING };
 
 #define RAKIS_BOOT_TRACE	1u	/* print every system call */
-#define RAKIS_BOOT_STATS	2u	/* count by opcode and system call */
 
 struct rakis_boot {
 	uint64_t version;	/* RAKIS_BOUNDARY_VERSION */

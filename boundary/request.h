@@ -138,7 +138,8 @@ enum rakis_op {
 	RAKIS_OP_MEM_DISCARD,	/* addr, off: bytes: contents are no more needed; they read as zero (direct) */
 	RAKIS_OP_CLOCK,		/* addr: struct rakis_clock */
 	RAKIS_OP_TIMER,		/* off: ns from now (~0: none) after which any thread is interrupted */
-	RAKIS_OP_SIGNAL_TAKE,	/* addr: struct rakis_signal: next signal from outside; 0: none, 1: one */
+	RAKIS_OP_SIGNAL_TAKE,	/* addr: struct rakis_signal: next signal from outside; 0: none, 1: one,
+				   2: none, but the counters are wanted */
 	RAKIS_OP_SIGNAL_IGNORE,	/* fd: signal, len: 1 ignored, 0 not: so that the host kernel knows (SIGCHLD, SIGTTOU..) */
 	RAKIS_OP_KILL,		/* fd: pid (another process), len: signal */
 	RAKIS_OP_STOP,		/* fd: signal: stop the process as job control does */

@@ -2,8 +2,12 @@
 /*
  * Counters that both sides keep, in untrusted memory: the enclave adds to the first part,
  * the host to the second. They are for people; nothing is decided by them.
- * 64-bit words only; the enclave stores words that it counts in trusted memory, when
- * RAKIS_STATS_PUBLISH calls ask for it and at exit.
+ * 64-bit words only; the enclave counts in trusted memory and stores the counters here when
+ * RAKIS_OP_SIGNAL_TAKE says that somebody wants to see them, and at the end.
+ *
+ * The page is a memfd of the running instance, named RAKIS_STATS_NAME: who may open it
+ * (/proc/PID/fd) adds 1 to `wanted`, sends RAKIS_STATS_SIGNAL, and reads when `shown` has
+ * caught up.
  */
 #ifndef RAKIS_BOUNDARY_STATS_H
 #define RAKIS_BOUNDARY_STATS_H
@@ -50,7 +54,13 @@
 #define RAKIS_STATS_SYSCALLS	512u
 #define RAKIS_STATS_OPCODES	256u
 
+#define RAKIS_STATS_VERSION	1u
+#define RAKIS_STATS_NAME	"rakis-stats"
+#define RAKIS_STATS_SIGNAL	63
+
 struct rakis_stats {
+	uint64_t version;
+	uint64_t wanted, shown;
 #define RAKIS_COUNTER(name, text) uint64_t name;
 	struct { RAKIS_ENCLAVE_COUNTERS(RAKIS_COUNTER) } enclave;
 	struct { RAKIS_HOST_COUNTERS(RAKIS_COUNTER) } host;

@@ -124,7 +124,7 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 	boot.windows = host.windows;
 	boot.stats = (uint64_t)host.stats;
 	boot.io_mode = opt->io_mode;
-	boot.flags = (opt->trace ? RAKIS_BOOT_TRACE : 0) | (opt->stats ? RAKIS_BOOT_STATS : 0);
+	boot.flags = opt->trace ? RAKIS_BOOT_TRACE : 0;
 	boot.log_level = opt->log_level;
 	boot.rooted = opt->root != NULL;
 	uname(&uts);

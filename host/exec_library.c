@@ -13,8 +13,8 @@
 static void end(int status, int sig) __attribute__((noreturn));
 static void end(int status, int sig)
 {
-	if (host.count)
-		stats_print();
+	if (host.print_stats)
+		stats_at_end();
 	if (sig)
 		signal_end(sig);
 	_exit(status);

@@ -161,6 +161,13 @@ static long limit(const struct rakis_request *rq)
 	return res;
 }
 
+/* Somebody looks at the counters, and the enclave has not shown the latest. */
+static _Bool stats_are_wanted(void)
+{
+	return __atomic_load_n(&host.stats->wanted, __ATOMIC_RELAXED) !=
+	       __atomic_load_n(&host.stats->shown, __ATOMIC_RELAXED);
+}
+
 int64_t exec_system(struct thread *t, const struct rakis_request *rq)
 {
 	struct rakis_signal *s;
@@ -189,7 +196,9 @@ int64_t exec_system(struct thread *t, const struct rakis_request *rq)
 		return set_timer(rq->off);
 	case RAKIS_OP_SIGNAL_TAKE:
 		s = arena_at(rq->addr, sizeof(*s));
-		return s ? signal_queue_take(s) : -EINVAL;
+		if (!s)
+			return -EINVAL;
+		return signal_queue_take(s) ? 1 : stats_are_wanted() ? 2 : 0;
 	case RAKIS_OP_KILL:
 		return sys(kill, rq->fd, rq->len);
 	case RAKIS_OP_AFFINITY:

@@ -34,8 +34,7 @@ int64_t host_call(uint64_t reason, uint64_t arg, uint64_t slot)
 	if (reason != EXIT_REQUEST || !shared || !t)
 		return -EINVAL;
 	rq = *shared;
-	if (host.count)
-		count_exit(&rq);
+	count_exit(&rq);
 	rings_begin(t, &rq);
 	if (rq.opcode == RAKIS_OP_KICK)
 		return 0;

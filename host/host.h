@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "boundary/boot.h"
 #include "boundary/request.h"
@@ -57,7 +58,7 @@ struct host {
 	struct rakis_stats *stats;
 	int kick;			/* enum kick */
 	const char *uring_mask;
-	bool count;			/* somebody wants the statistics */
+	bool print_stats;		/* at the end */
 	int stats_fd;			/* -1: standard error */
 	bool stats_json;
 
@@ -128,6 +129,7 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 
 /* ---- stats.c ---- */
 
-void stats_print(void);
+void stats_print(FILE *f, const struct rakis_stats *s, bool json);
+void stats_at_end(void);
 
 #endif

@@ -22,6 +22,21 @@ static void *untrusted_memory(size_t size)
 	return p;
 }
 
+/* What `rakis stats` of another process finds among our descriptors. */
+static struct rakis_stats *stats_page(void)
+{
+	int fd = own_fd(memfd_create(RAKIS_STATS_NAME, MFD_CLOEXEC));
+	struct rakis_stats *s;
+
+	if (fd < 0 || ftruncate(fd, sizeof(*s)))
+		die(EXIT_RAKIS, "no memory for counters: %m");
+	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (s == MAP_FAILED)
+		die(EXIT_RAKIS, "no memory for counters: %m");
+	s->version = RAKIS_STATS_VERSION;
+	return s;
+}
+
 /* Addresses for mappings to come; 0: none, and none are made. */
 static uint64_t address_space(size_t size)
 {
@@ -88,8 +103,8 @@ void run(const struct run_options *opt)
 	host.arena_size = ARENA_SIZE;
 	host.arena = (uint64_t)untrusted_memory(ARENA_SIZE);
 	host.windows = opt->io_mode == RAKIS_IO_RING ? address_space(RAKIS_WINDOWS * RAKIS_WINDOW_SIZE) : 0;
-	host.stats = untrusted_memory(sizeof(*host.stats));
-	host.count = opt->stats;
+	host.stats = stats_page();
+	host.print_stats = opt->stats;
 	host.kick = opt->kick;
 	host.uring_mask = opt->uring_mask;
 	boot = boot_make(opt, &program);

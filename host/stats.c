@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --stats: what was counted, as a table or as JSON, at the end of the run. */
+/* What was counted, as a table or as JSON: at the end of a run, and for rakis stats. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,14 +9,20 @@
 
 #define SYSCALLS_SHOWN 20
 
-static void rule(FILE *f, const char *title)
+/* Where it goes; lines among those of a program are marked as RAKIS's. */
+struct page {
+	FILE *f;
+	const char *mark;
+};
+
+static void rule(const struct page *p, const char *title)
 {
-	fprintf(f, "rakis: -- %s\n", title);
+	fprintf(p->f, "%s-- %s\n", p->mark, title);
 }
 
-static void line(FILE *f, const char *text, uint64_t n)
+static void line(const struct page *p, const char *text, uint64_t n)
 {
-	fprintf(f, "rakis: %-36s %14llu\n", text, (unsigned long long)n);
+	fprintf(p->f, "%s%-36s %14llu\n", p->mark, text, (unsigned long long)n);
 }
 
 static const char *name_of(const char *const *names, uint32_t i, char buf[16])
@@ -48,31 +54,31 @@ static uint32_t largest(const uint64_t *counters, uint32_t n, uint32_t *out, uin
 	return found;
 }
 
-static void table(FILE *f, const struct rakis_stats *s)
+static void table(const struct page *p, const struct rakis_stats *s)
 {
 	uint64_t calls = s->enclave.syscalls;
 	uint32_t order[RAKIS_STATS_OPCODES], n;
 	char buf[16];
 
-	rule(f, "counters");
-#define COUNTER(name, text) line(f, text, s->enclave.name);
+	rule(p, "counters");
+#define COUNTER(name, text) line(p, text, s->enclave.name);
 	RAKIS_ENCLAVE_COUNTERS(COUNTER)
 #undef COUNTER
-#define COUNTER(name, text) line(f, text, s->host.name);
+#define COUNTER(name, text) line(p, text, s->host.name);
 	RAKIS_HOST_COUNTERS(COUNTER)
 #undef COUNTER
 	if (calls)
-		fprintf(f, "rakis: %-36s %10llu.%03llu\n", "exits per system call",
+		fprintf(p->f, "%s%-36s %10llu.%03llu\n", p->mark, "exits per system call",
 			(unsigned long long)(s->host.exits / calls),
 			(unsigned long long)(s->host.exits % calls * 1000 / calls));
-	rule(f, "requests");
+	rule(p, "requests");
 	n = largest(s->by_opcode, RAKIS_STATS_OPCODES, order, RAKIS_STATS_OPCODES);
 	for (uint32_t i = 0; i < n; i++)
-		line(f, name_of(opcode_names, order[i], buf), s->by_opcode[order[i]]);
-	rule(f, "most frequent system calls");
+		line(p, name_of(opcode_names, order[i], buf), s->by_opcode[order[i]]);
+	rule(p, "most frequent system calls");
 	n = largest(s->by_syscall, RAKIS_STATS_SYSCALLS, order, SYSCALLS_SHOWN);
 	for (uint32_t i = 0; i < n; i++)
-		line(f, name_of(syscall_names, order[i], buf), s->by_syscall[order[i]]);
+		line(p, name_of(syscall_names, order[i], buf), s->by_syscall[order[i]]);
 }
 
 static void json_counters(FILE *f, const char *title, const uint64_t *counters, uint32_t n,
@@ -115,7 +121,15 @@ static void json(FILE *f, const struct rakis_stats *s)
 	fprintf(f, "\n}\n");
 }
 
-void stats_print(void)
+void stats_print(FILE *f, const struct rakis_stats *s, bool as_json)
+{
+	if (as_json)
+		json(f, s);
+	else
+		table(&(struct page){ f, f == stdout ? "" : "rakis: " }, s);
+}
+
+void stats_at_end(void)
 {
 	static char buffer[32768];
 	int fd = host.stats_fd >= 0 ? host.stats_fd : host.log_fd;
@@ -124,9 +138,6 @@ void stats_print(void)
 	if (!f)
 		return;
 	setvbuf(f, buffer, _IOFBF, sizeof(buffer));
-	if (host.stats_json)
-		json(f, host.stats);
-	else
-		table(f, host.stats);
+	stats_print(f, host.stats, host.stats_json);
 	fflush(f);
 }

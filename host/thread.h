@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "boundary/gate_thread.h"
+#include "boundary/stats.h"
 
 enum asleep {
 	AWAKE,
@@ -57,7 +58,7 @@ static inline _Atomic uint32_t *thread_pending(struct thread *t)
 /* ---- signals.c ---- */
 
 /* Two signals are RAKIS's own; the program never sees them when they come from outside. */
-#define SIGNAL_INTERRUPT	63
+#define SIGNAL_INTERRUPT	RAKIS_STATS_SIGNAL
 #define SIGNAL_TIMER		64
 
 extern __thread struct thread *self;	/* NULL outside of threads that enter */

@@ -149,7 +149,7 @@ int host_mem_install(u64 addr, const void *from, u32 len) __must_check;
 int host_mem_discard(u64 addr, u64 len) __must_check;
 int host_clock(struct rakis_clock *out) __must_check;
 int host_timer(u64 ns) __must_check;
-int host_signal_take(struct rakis_signal *out) __must_check;
+int host_signal_take(struct rakis_signal *out) __must_check;	/* as the opcode says */
 int host_signal_ignore(int sig, bool ignore) __must_check;
 int host_kill(int pid, int sig) __must_check;
 int host_stop(int sig) __must_check;

@@ -45,12 +45,15 @@ void hostio_init(const struct rakis_boot *boot)
 
 void stats_publish(void)
 {
+	u64 wanted = untrusted_load(uptr_add(stats_page, offsetof(struct rakis_stats, wanted)));
+
 	untrusted_write(uptr_add(stats_page, offsetof(struct rakis_stats, enclave)),
 			&stats.enclave, sizeof(stats.enclave));
 	untrusted_write(uptr_add(stats_page, offsetof(struct rakis_stats, by_syscall)),
 			&stats.by_syscall, sizeof(stats.by_syscall));
 	untrusted_write(uptr_add(stats_page, offsetof(struct rakis_stats, by_opcode)),
 			&stats.by_opcode, sizeof(stats.by_opcode));
+	untrusted_store(uptr_add(stats_page, offsetof(struct rakis_stats, shown)), wanted);
 }
 
 s32 host_exit_request(const struct rakis_request *rq, u32 most)

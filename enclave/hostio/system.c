@@ -76,7 +76,7 @@ int host_signal_take(struct rakis_signal *out)
 	struct call c;
 
 	call_begin(&c, RAKIS_OP_SIGNAL_TAKE, -1, sizeof(*out));
-	return fill(&c, out, sizeof(*out), 1);
+	return fill(&c, out, sizeof(*out), 2);
 }
 
 int host_signal_ignore(int sig, bool ignore)

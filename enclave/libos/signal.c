@@ -317,7 +317,13 @@ void signal_poll_host(void)
 	struct siginfo_min info;
 
 	for (int n = 0; n < HOST_AT_ONCE; n++) {
-		if (host_signal_take(&s) != 1)
+		int res = host_signal_take(&s);
+
+		if (res == 2) {
+			stats_publish();
+			continue;
+		}
+		if (res != 1)
 			return;
 		if (s.signo < 1 || s.signo > SIGNAL_COUNT)
 			continue;

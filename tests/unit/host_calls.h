@@ -216,7 +216,7 @@ static u64 lock_[8];
 	CALL(mem_discard, 0, host_mem_discard(0, 0))				\
 	CALL(clock, 0, host_clock(room(sizeof(struct rakis_clock))))		\
 	CALL(timer, 0, host_timer(1))						\
-	CALL(signal_take, 1, host_signal_take(room(sizeof(struct rakis_signal)))) \
+	CALL(signal_take, 2, host_signal_take(room(sizeof(struct rakis_signal)))) \
 	CALL(signal_ignore, 0, host_signal_ignore(1, true))			\
 	CALL(kill, 0, host_kill(1, 0))						\
 	CALL(stop, 0, host_stop(20))						\
