@@ -195,7 +195,7 @@ static u32 stream_poll(struct socket *sk, struct poll_table *pt)
 		/* Urgent data shows only outside. */
 		if (pt->events & EPOLLPRI && pt->host)
 			pt->host(pt, sk->hostfd, EPOLLPRI);
-		if (pt->wait)
+		if (pt->wait || s->rx_late)
 			stream_rx_start(s);
 	}
 	spin_lock(&s->lock);
@@ -205,7 +205,8 @@ static u32 stream_poll(struct socket *sk, struct poll_table *pt)
 		bits |= OUT_BITS;
 	if (s->eof)
 		bits |= s->no_send ? EPOLLRDHUP | EPOLLHUP : EPOLLRDHUP;
-	bits |= s->told;
+	/* The end is told of when all that comes before it can be read. */
+	bits |= s->rx_op == RX_ONE || s->rx_op == RX_MULTI ? s->told & EPOLLERR : s->told;
 	if (s->error)
 		bits |= EPOLLERR;
 	spin_unlock(&s->lock);
@@ -421,14 +422,29 @@ static void accept_done(struct async *a, s32 res, bool more, int buf)
 		stream_free(s);
 		return;
 	}
-	if (again && async_poll_multishot(s->ring, &s->rx, s->sk->hostfd, POLLIN))
-		s->rx_op = RX_IDLE;
-	if (res > 0 && !s->closing) {
+	if (again && async_poll_multishot(s->ring, &s->rx, s->sk->hostfd, POLLIN)) {
+		s->rx_op = RX_IDLE;		/* whoever looks tries again */
+		events |= IN_BITS;
+	}
+	if (events && !s->closing) {
 		/* Whoever it announces may have been accepted meanwhile: a guess. */
 		ready_note(&s->sk->ready, events);
 		ready_used(&s->sk->ready, EPOLLIN);
 		wake_up(&s->sk->ready.queue, events);
 	}
+}
+
+static void listener_arm(struct stream *s)
+{
+	spin_lock(&s->lock);
+	if (s->rx_op) {
+		spin_unlock(&s->lock);
+		return;
+	}
+	s->rx_op = RX_POLL;
+	spin_unlock(&s->lock);
+	while (async_poll_multishot(s->ring, &s->rx, s->sk->hostfd, POLLIN))
+		submit_retry(s);
 }
 
 /* A multishot poll feeds `ready`, so that epoll needs no events of the host. */
@@ -444,18 +460,20 @@ static bool listener_start(struct socket *sk)
 	ready_inside(&sk->ready);
 	s->listening = true;
 	s->rx.done = accept_done;
-	s->rx_op = RX_POLL;
 	atomic_store(&sk->ops, &listener_ops);
-	while (async_poll_multishot(s->ring, &s->rx, sk->hostfd, POLLIN))
-		submit_retry(s);
+	listener_arm(s);
 	wake_up_all(&sk->ready.queue, 0);
 	return true;
 }
 
 static u32 listener_poll(struct socket *sk, struct poll_table *pt)
 {
+	struct stream *s = stream_of(sk);
+
 	if (pt)
-		pt->rings |= 1ull << stream_of(sk)->ring;
+		pt->rings |= 1ull << s->ring;
+	if (pt && !s->rx_op)
+		listener_arm(s);
 	if (!pt || !pt->keeps_ready)
 		poll_host(pt, sk->hostfd);
 	return 0;

@@ -113,34 +113,48 @@ static void arrived(struct stream *s, u32 n, int buf)
 	}
 }
 
+/* A request found no room. Nothing would come and wake anybody: as if there were something to
+ * read, until whoever looks has tried again. */
+static void too_late(struct stream *s)
+{
+	spin_lock(&s->lock);
+	s->rx_late = true;
+	spin_unlock(&s->lock);
+	wake_up(&s->sk->ready.queue, IN_BITS);
+}
+
 /* ---- the end, while nothing is received: after the peer's, or with too much unread ---- */
 
-/* With the lock. */
-static bool end_wanted(struct stream *s)
+/* With the lock: is it to be asked for now? Noted as if it were. */
+static bool end_next(struct stream *s)
 {
-	bool start = !s->end_on && !s->closing && !(s->told & EPOLLHUP);
+	bool start = !s->rx_op && !s->error && (s->eof || too_much(s)) && !s->end_on &&
+		     !s->closing && !(s->told & EPOLLHUP);
 
 	s->end_on |= start;
-	if (s->eof)
-		s->told |= EPOLLRDHUP;
 	return start;
 }
+
+static void end_start(struct stream *s);
 
 static void end_done(struct async *a, s32 res, bool more, int buf)
 {
 	struct stream *s = container_of(a, struct stream, end);
 	u32 events = res > 0 ? res & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) : 0;
-	bool over;
+	bool over, again;
 
 	spin_lock(&s->lock);
-	events &= ~s->told;
+	events &= ~(s->told | (s->eof ? EPOLLRDHUP : 0));
 	s->told |= events;
 	if (!more)
 		s->end_on = false;
+	again = end_next(s);
 	over = stream_is_over(s);
 	if (s->closing)
 		events = 0;
 	spin_unlock(&s->lock);
+	if (again)
+		end_start(s);
 	if (events)
 		wake_up(&s->sk->ready.queue, events | IN_BITS);
 	if (over)
@@ -151,8 +165,10 @@ static void end_done(struct async *a, s32 res, bool more, int buf)
 static void end_start(struct stream *s)
 {
 	s->end.done = end_done;
-	if (async_poll_multishot(s->ring, &s->end, s->sk->hostfd, POLLRDHUP))
+	if (async_poll_multishot(s->ring, &s->end, s->sk->hostfd, POLLRDHUP)) {
 		s->end_on = false;
+		too_late(s);
+	}
 }
 
 /* ---- completions of the receive ---- */
@@ -188,15 +204,10 @@ static void rx_submit(struct stream *s, enum rx_op op)
 		err = async_recv_multishot(s->ring, &s->rx, s->sk->hostfd);
 	else if (op == RX_POLL)
 		err = async_submit(s->ring, &s->rx, &poll, POLLIN | POLLRDHUP);
-	if (likely(!err))
-		return;
-	/* Nothing would come and wake anybody: as if there were something to read, until a
-	 * reader has tried again. */
-	spin_lock(&s->lock);
-	s->rx_op = RX_IDLE;
-	s->rx_late = true;
-	spin_unlock(&s->lock);
-	wake_up(&s->sk->ready.queue, IN_BITS);
+	if (unlikely(err)) {
+		s->rx_op = RX_IDLE;
+		too_late(s);
+	}
 }
 
 /* The connection is gone in both directions. */
@@ -233,8 +244,8 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 		s->eof = true;
 		events = END_BITS;
 	}
-	if (s->eof && s->no_send)
-		events |= EPOLLHUP;
+	if (s->eof)
+		events |= s->told | (s->no_send ? EPOLLHUP : 0);
 	if (!more) {
 		s->rx_op = RX_IDLE;
 		s->rx_stop = false;
@@ -242,7 +253,7 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 	stop = more && !s->rx_stop && (s->eof || s->bulk || too_much(s));
 	s->rx_stop |= stop;
 	next = rx_next(s);
-	end = !s->rx_op && !s->error && (s->eof || too_much(s)) && end_wanted(s);
+	end = end_next(s);
 	over = stream_is_over(s);
 	if (s->closing)
 		events = 0;
@@ -266,12 +277,17 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 void stream_rx_start(struct stream *s)
 {
 	enum rx_op next;
+	bool end;
 
 	if (s->rx_op)
 		return;
 	spin_lock(&s->lock);
+	s->rx_late = false;
 	next = little(s) ? rx_next(s) : RX_IDLE;
+	end = end_next(s);
 	spin_unlock(&s->lock);
+	if (end)
+		end_start(s);
 	if (next)
 		rx_submit(s, next);
 }

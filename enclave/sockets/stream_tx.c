@@ -134,10 +134,11 @@ static void tx_done(struct async *a, s32 res, bool more, int buf)
 		s->full = false;
 		break;
 	case TX_SHUTDOWN:
-		s->shutdown_wanted = false;
+		s->shutdown_wanted = passing(res);
 		break;
 	case TX_CLOSE:
-		s->tx_op = TX_CLOSED;
+		if (res != -ECANCELED)
+			s->tx_op = TX_CLOSED;
 		break;
 	default:
 		break;

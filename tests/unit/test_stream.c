@@ -31,13 +31,16 @@ static int nlog;
 static int loud, lent, arena_blocks, host_closed, host_shut = -1, host_sent;
 static ssize_t host_send_res, host_recv_res;
 static bool arena_empty;
+static int refuse;		/* so many submissions find no room */
 static char buffers[8][ASYNC_BUF_SIZE] __attribute__((aligned(8)));
 
 static int add(enum kind kind, struct async *a, const struct rakis_request *rq)
 {
-	struct entry *e = &log_[nlog++];
+	struct entry *e = &log_[nlog];
 
-	assert_true(nlog < 256);
+	if (refuse && refuse--)
+		return -EAGAIN;
+	assert_true(++nlog < 256);
 	*e = (struct entry){ .kind = kind, .a = a };
 	if (rq) {
 		e->rq = *rq;
@@ -540,6 +543,74 @@ static void test_order_of_the_end(void **state)
 	assert_int_equal(streams_sending, 0);
 }
 
+/* A full queue: nothing that must be in flight is forgotten. */
+static void test_no_room(void **state)
+{
+	struct poll_table pt = { .keeps_ready = true };
+	struct socket *sk = stream();
+	u32 unsure;
+
+	refuse = 1;
+	arrive(sk, "a", false);
+	assert_int_equal(nlog, 1);
+	assert_int_equal(get(sk, 10, 0), 1);
+	assert_int_equal(last()->kind, MULTI);
+	refuse = 1;
+	complete(&sk->stream->rx, -ECANCELED);
+	assert_true(bits(sk) & EPOLLIN);
+	assert_int_equal(nlog, 2);
+	assert_false(sk->ops->poll(sk, &pt) & EPOLLIN);
+	assert_int_equal(nlog, 3);
+	/* the poll for the end, which is cancelled later */
+	refuse = 1;
+	complete(&sk->stream->rx, 0);
+	assert_int_equal(nlog, 3);
+	sk->ops->poll(sk, &pt);
+	assert_int_equal(nlog, 4);
+	assert_int_equal(last()->kind, POLL_MULTI);
+	complete(&sk->stream->end, -ECANCELED);
+	assert_int_equal(nlog, 5);
+	assert_ptr_equal(last()->a, &sk->stream->end);
+	finish(sk);
+
+	sk = connected();
+	sk->listening = true;
+	sk->connected = false;
+	assert_true(stream_waited_for(sk, &pt));
+	assert_int_equal(last()->kind, POLL_MULTI);
+	refuse = 1;
+	complete(&sk->stream->rx, -ECANCELED);
+	assert_int_equal(nlog, 1);
+	assert_true(ready_bits(&sk->ready, &unsure) & unsure & EPOLLIN);
+	sk->ops->poll(sk, &pt);
+	assert_int_equal(nlog, 2);
+	finish(sk);
+}
+
+/* What the host answers when the monitor ends: all goes on, and once. */
+static void test_cut_off(void **state)
+{
+	struct socket *sk = stream();
+	struct stream *s = sk->stream;
+
+	put(sk, "data", 0);
+	sk->ops->shutdown(sk, 1);
+	complete(&s->tx, -ECANCELED);
+	assert_string_equal(last()->data, "data");
+	complete(&s->tx, 4);
+	assert_int_equal(last()->rq.opcode, RAKIS_OP_SHUTDOWN);
+	complete(&s->tx, -ECANCELED);
+	assert_int_equal(last()->rq.opcode, RAKIS_OP_SHUTDOWN);
+	complete(&s->tx, 0);
+	sk->ops->close(sk);
+	assert_int_equal(last()->rq.opcode, RAKIS_OP_CLOSE);
+	complete(&s->tx, -ECANCELED);
+	assert_int_equal(last()->rq.opcode, RAKIS_OP_CLOSE);
+	complete(&s->rx, -ECANCELED);
+	complete(&s->tx, 0);
+	assert_int_equal(loud, 0);
+}
+
 static void test_passing(void **state)
 {
 	struct socket *sk = connected();
@@ -563,6 +634,8 @@ int main(void)
 		cmocka_unit_test_setup(test_send, fake_setup),
 		cmocka_unit_test_setup(test_back_pressure, fake_setup),
 		cmocka_unit_test_setup(test_order_of_the_end, fake_setup),
+		cmocka_unit_test_setup(test_no_room, fake_setup),
+		cmocka_unit_test_setup(test_cut_off, fake_setup),
 		cmocka_unit_test_setup(test_passing, fake_setup),
 	};
 
