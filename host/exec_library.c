@@ -15,6 +15,7 @@ static void end(int status, int sig)
 {
 	if (host.print_stats)
 		stats_at_end();
+	(void)!monitor_stop();
 	if (sig)
 		signal_end(sig);
 	_exit(status);

@@ -62,6 +62,8 @@ struct bound {
 /* Entries that nobody takes by the end of the bound: the monitor is not doing its part. */
 static void bound_rings(struct bound *b, const struct thread *t, struct patience *p, _Bool always)
 {
+	long most = 0;
+
 	b->limit = p->forever ? NULL : &p->ts;
 	b->owed = 0;
 	for (uint32_t m = t->rings; m; m &= m - 1) {
@@ -72,8 +74,12 @@ static void bound_rings(struct bound *b, const struct thread *t, struct patience
 		b->owed |= 1u << i;
 		b->heads[i] = atomic_load(host_rings[i].sq_head);
 	}
-	if ((b->owed || always) && (!b->limit || b->limit->tv_sec || b->limit->tv_nsec > BOUND)) {
-		b->ts = (struct timespec){ .tv_nsec = BOUND };
+	if (b->owed || always)
+		most = BOUND;
+	else if (t->rings && monitor_used)
+		most = MONITOR_WATCH;
+	if (most && (!b->limit || b->limit->tv_sec || b->limit->tv_nsec > most)) {
+		b->ts = (struct timespec){ .tv_nsec = most };
 		b->limit = &b->ts;
 	}
 }
@@ -87,6 +93,8 @@ static long bound_over(struct bound *b)
 		if (atomic_load(host_rings[i].sq_head) == b->heads[i])
 			ring_submit(&host_rings[i]);
 	}
+	if (monitor_used)
+		monitor_watch();
 	return b->limit == &b->ts ? -EINTR : 0;
 }
 

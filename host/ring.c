@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Submitting on the way out of the enclave; part of the executor (no vector registers). */
-#include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -11,11 +10,11 @@
 #include "host/thread.h"
 
 #define YIELDS		10000
+#define WATCH_EXITS	64u
 #define MASK(rings, n)	((uint32_t)((rings) >> (n)) & ((1u << RAKIS_URING_MOST) - 1))
 
 struct host_ring host_rings[RAKIS_URING_MOST];
 _Atomic uint32_t host_nrings;
-_Atomic uint64_t monitor_asleep = 1;
 
 /* The kernel's thread takes entries when it gets to them; who finds the queue full cannot go on. */
 static void make_room(const struct host_ring *r)
@@ -76,12 +75,6 @@ uint32_t ring_reasons(const struct host_ring *r, uint32_t *all)
 	return n;
 }
 
-static void monitor_wake(void)
-{
-	if (atomic_exchange(&monitor_asleep, 0))
-		sys(futex, &monitor_asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
 void rings_begin(struct thread *t, const struct rakis_request *rq)
 {
 	uint32_t all = (1u << atomic_load_explicit(&host_nrings, memory_order_acquire)) - 1;
@@ -94,9 +87,13 @@ void rings_begin(struct thread *t, const struct rakis_request *rq)
 		struct host_ring *r = &host_rings[__builtin_ctz(submit)];
 
 		/* The monitor submits; only what does not fit cannot wait for it. */
-		if (host.kick != KICK_MONITOR || ring_queued(r) > RAKIS_URING_SQ_ENTRIES / 2)
+		if (host.kick != KICK_MONITOR || !monitor_pid || ring_queued(r) > RAKIS_URING_SQ_ENTRIES / 2)
 			ring_submit(r);
 	}
+	if (!all)
+		return;
 	if (rq->opcode == RAKIS_OP_KICK && host.kick != KICK_SQPOLL)
 		monitor_wake();
+	if (!monitor_pid || !(++t->exits % WATCH_EXITS))
+		monitor_watch();
 }

@@ -52,8 +52,18 @@ int uring_set_up(int number, struct rakis_uring *out);
 
 /* ---- monitor.c ---- */
 
+#define MONITOR_WATCH	200000000ull	/* ns without a move, asked twice, until it is replaced */
+
 extern _Atomic uint64_t monitor_asleep;
-/* -errno if there can be no thread. */
+extern _Atomic int monitor_pid;		/* 0: there is none */
+extern _Bool monitor_used;		/* it has submitted something, which depends on it now */
+/* -errno if there can be none. */
 int monitor_start(void);
+_Bool monitor_is(int pid);
+void monitor_wake(void);
+/* For whoever sleeps on rings, and now and then: does it do its part? */
+void monitor_watch(void);
+/* End it: true if it did. */
+_Bool monitor_stop(void);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "host/host.h"
+#include "host/ring.h"
 #include "host/thread.h"
 
 #ifndef SYS_USER_DISPATCH
@@ -169,6 +170,8 @@ void signal_handler(int sig, const siginfo_t *info, ucontext_t *uc, uint64_t blo
 		}
 		break;
 	}
+	if (sig == SIGCHLD && info->si_code > 0 && monitor_is(info->si_pid))
+		goto out;
 	count(&host.stats->host.interrupts);
 	if (sig != SIGNAL_INTERRUPT && sig != SIGNAL_TIMER)
 		from_outside(sig, info);

@@ -29,6 +29,7 @@ struct thread {
 	uint32_t rings;		/* what ends the sleep of the request at hand: a bit each */
 	uint32_t loud;		/* and those on which quiet completions do, too */
 	uint32_t batch;		/* and how many completions are worth a moment */
+	uint32_t exits;
 	uint32_t busy;		/* and those on which the ones that are there do not */
 	_Bool guarded;		/* the guard page of its stack is set up */
 	void *polls;		/* buffer of exec_wait.c */
