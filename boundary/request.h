@@ -77,7 +77,8 @@ enum rakis_op {
 	RAKIS_OP_FADVISE	= 24,	/* fd, off, len, op_flags: advice */
 	RAKIS_OP_SEND		= 26,	/* fd, addr, len, op_flags: MSG_* */
 	RAKIS_OP_RECV		= 27,
-	RAKIS_OP_OPENAT2	= 28,	/* fd: dirfd, addr: path, off: struct open_how *, len: its size */
+	RAKIS_OP_OPENAT2	= 28,	/* fd: dirfd, addr: path, off: struct open_how *, len: its size; by exit,
+					   addr3: struct statx * for what was opened, or 0 */
 	RAKIS_OP_SHUTDOWN	= 34,	/* fd, len: how */
 	RAKIS_OP_RENAMEAT	= 35,	/* fd, addr; len: new dirfd, off: new path; op_flags */
 	RAKIS_OP_UNLINKAT	= 36,	/* fd, addr, op_flags (AT_REMOVEDIR) */
@@ -105,7 +106,8 @@ enum rakis_op {
 	RAKIS_OP_FLOCK,		/* fd, len: operation */
 	RAKIS_OP_FCNTL,		/* fd, len: command, off: integer argument, addr: struct flock * */
 	RAKIS_OP_FDPATH,	/* fd, addr: buffer, len: its size: the path the kernel knows fd by */
-	RAKIS_OP_WINDOW,	/* fd (-1: take it away), off, len: map the file's pages at addr, in a window */
+	RAKIS_OP_WINDOW,	/* fd (-1: take it away), addr: a window: how many bytes of the file lie in it from
+				   off on; if more than len they are mapped there (op_flags 1: writable) */
 	RAKIS_OP_FCHDIR,	/* fd: the host's working directory follows the guest's */
 	RAKIS_OP_GETXATTR,	/* fd (-1: path), addr: path, off: name, addr3: value, len: size, op_flags: 1 nofollow */
 	RAKIS_OP_SETXATTR,	/* same; file_index: XATTR_* */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 #include <stddef.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -50,19 +51,47 @@ static int is_empty(uint64_t path)
 	return p && !*p;
 }
 
+/* A descriptor that was opened for writing only cannot be mapped; another of its file can. */
+static long map_window(const struct rakis_request *rq, uint64_t len)
+{
+	int prot = rq->op_flags ? PROT_READ | PROT_WRITE : PROT_READ;
+	long at = system_call(SYS_mmap, rq->addr, len, prot, MAP_SHARED | MAP_FIXED, rq->fd, rq->off);
+	char name[12];
+	int fd;
+
+	if (at != -EACCES || !rq->op_flags || host.proc_fd < 0)
+		return at;
+	fd = sys(openat, host.proc_fd, fd_name(name, rq->fd), O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	at = system_call(SYS_mmap, rq->addr, len, prot, MAP_SHARED | MAP_FIXED, fd, rq->off);
+	sys(close, fd);
+	return at;
+}
+
 /* Pages of a file where the enclave asked for them; fd -1: nothing there any more. */
 static long window(const struct rakis_request *rq)
 {
-	uint64_t at = rq->addr - host.windows;
+	uint64_t at = rq->addr - host.windows, len = 0;
+	struct statx st;
+	long res;
 
-	if (!host.windows || at >= RAKIS_WINDOWS * RAKIS_WINDOW_SIZE || at % RAKIS_WINDOW_SIZE ||
-	    rq->len > RAKIS_WINDOW_SIZE)
+	if (!host.windows || at >= RAKIS_WINDOWS * RAKIS_WINDOW_SIZE || at % RAKIS_WINDOW_SIZE)
 		return -EINVAL;
 	if (rq->fd < 0)
 		return system_call(SYS_mmap, rq->addr, RAKIS_WINDOW_SIZE, PROT_NONE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) < 0 ? -ENOMEM : 0;
-	at = system_call(SYS_mmap, rq->addr, rq->len, PROT_READ, MAP_SHARED | MAP_FIXED, rq->fd, rq->off);
-	return at == rq->addr ? 0 : (long)at;
+	res = sys(statx, rq->fd, "", AT_EMPTY_PATH, STATX_SIZE, &st);
+	if (res)
+		return res;
+	if (st.stx_size > rq->off)
+		len = st.stx_size - rq->off;
+	if (len > RAKIS_WINDOW_SIZE)
+		len = RAKIS_WINDOW_SIZE;
+	if (len <= rq->len)
+		return len;
+	res = map_window(rq, len);
+	return res < 0 && res > -4096 ? res : (long)len;
 }
 
 static long change_mode(const struct rakis_request *rq)
@@ -133,9 +162,10 @@ static long control(struct thread *t, const struct rakis_request *rq)
 static long open_file(struct thread *t, const struct rakis_request *rq)
 {
 	struct open_how how, *asked = arena_at(rq->off, sizeof(how));
+	struct statx *st = arena_at(rq->addr3, sizeof(*st));
 	long res;
 
-	if (!asked || rq->len != sizeof(how))
+	if (!asked || rq->len != sizeof(how) || (rq->addr3 && !st))
 		return -EINVAL;
 	how = *asked;
 	how.flags |= O_CLOEXEC;
@@ -144,6 +174,10 @@ static long open_file(struct thread *t, const struct rakis_request *rq)
 		res = sys(openat2, rq->fd, rq->addr, &how, sizeof(how));
 		atomic_store(&t->asleep, AWAKE);
 	} while (res == -EINTR && !atomic_load(thread_pending(t)));
+	if (res >= 0 && st) {
+		st->stx_mask = st->stx_mode = 0;
+		sys(statx, res, "", AT_EMPTY_PATH, STATX_BASIC_STATS, st);
+	}
 	return res;
 }
 

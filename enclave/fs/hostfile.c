@@ -21,16 +21,18 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "libos/task.h"
+#include "libos/time.h"
 
 #define SIGPIPE 13
 
 struct hostfile {
 	int fd;
 	u32 mode;		/* st_mode */
-	u64 id[2];		/* device and inode, as they were when opened */
 	bool pos_at_host;	/* an append moved the host's position: f->pos follows */
 	bool dir_in_step;	/* the host's directory position is f->pos */
 	bool locked;		/* POSIX locks were taken through it */
+	_Atomic bool fresh;	/* `opened` has not been told yet */
+	struct opened opened;
 	struct ready ready;	/* streams */
 	struct window_user window;	/* regular files that are read */
 };
@@ -87,7 +89,8 @@ static ssize_t reg_read(struct file *f, struct iter *it, u64 *pos)
 static ssize_t reg_write(struct file *f, struct iter *it, u64 *pos)
 {
 	struct hostfile *h = f->priv;
-	ssize_t n;
+	u64 now = now_ns();
+	ssize_t n, more;
 
 	if (!it->left)
 		return 0;
@@ -100,7 +103,14 @@ static ssize_t reg_write(struct file *f, struct iter *it, u64 *pos)
 	n = pos == &f->pos ? settle_pos(f) : 0;
 	if (n)
 		return n;
-	n = host_write(h->fd, it, *pos, HOST_NOWAIT);
+	if (!(f->flags & (O_APPEND | O_DSYNC)))
+		n = window_write(&h->window, h->fd, it, *pos, now);
+	if (it->left) {
+		more = host_write(h->fd, it, *pos + n, HOST_NOWAIT);
+		if (more > 0 || !n)
+			n += more;
+		window_wrote(&h->window, *pos + max(n, 0l), now);
+	}
 	if (n > 0)
 		*pos += n;
 	return n;
@@ -124,8 +134,16 @@ static s64 reg_lseek(struct file *f, s64 off, u32 whence)
 	return pos;
 }
 
+/* Most files are looked at when they have been opened: one answer serves both. */
 static int host_stat(struct file *f, u32 mask, struct statx *out)
 {
+	struct hostfile *h = f->priv;
+
+	if (h->fresh && atomic_exchange(&h->fresh, false) && h->opened.answers == host_answers() &&
+	    !(mask & ~h->opened.st.stx_mask)) {
+		*out = h->opened.st;
+		return 0;
+	}
 	return host_statx(fd_of(f), "", AT_EMPTY_PATH, mask, out);
 }
 
@@ -176,7 +194,10 @@ static s64 reg_map_size(struct file *f)
 
 static void reg_identity(struct file *f, u64 id[2])
 {
-	memcpy(id, ((struct hostfile *)f->priv)->id, 2 * sizeof(u64));
+	struct hostfile *h = f->priv;
+
+	id[0] = (u64)h->opened.st.stx_dev_major << 32 | h->opened.st.stx_dev_minor;
+	id[1] = h->opened.st.stx_ino;
 }
 
 /* What the host must know: how it writes. Waiting is decided here, with each request. */
@@ -241,6 +262,7 @@ static void hostfile_release(struct file *f)
 static int hostfile_reopen(struct file *f, u32 flags, struct file **out)
 {
 	struct hostfile *h = f->priv;
+	struct opened o;
 	char link[40];
 	int fd;
 
@@ -251,8 +273,8 @@ static int hostfile_reopen(struct file *f, u32 flags, struct file **out)
 		return 0;
 	}
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", h->fd);
-	fd = hostfile_open(VFS_FDCWD, link, flags & ~O_NOFOLLOW, 0);
-	return fd < 0 ? fd : hostfile_wrap(fd, flags, f->path, out);
+	fd = hostfile_open(VFS_FDCWD, link, flags & ~O_NOFOLLOW, 0, &o);
+	return fd < 0 ? fd : hostfile_wrap(fd, flags, f->path, &o, out);
 }
 
 /* ---- ioctl: those whose argument is known, by size ---- */
@@ -459,14 +481,17 @@ bool hostfile_is_fifo(struct file *f)
 	return f->ops == &stream_ops && S_ISFIFO(((struct hostfile *)f->priv)->mode);
 }
 
-int hostfile_open(int dirfd, const char *path, u32 flags, u32 mode)
+int hostfile_open(int dirfd, const char *path, u32 flags, u32 mode, struct opened *o)
 {
 	/* The host's buffers are not the guest's: alignment rules of O_DIRECT cannot be kept. */
 	flags = (flags & ~O_DIRECT) | O_CLOEXEC;
 	if (flags & O_TRUNC)
 		window_forget_sizes();
 	for (;;) {
-		int fd = host_openat(dirfd, path, flags, mode);
+		u64 answers = host_answers();
+		int fd = host_openat(dirfd, path, flags, mode, &o->st);
+
+		o->answers = answers + 1;
 
 		if (fd != -EINTR)
 			return fd;
@@ -476,23 +501,19 @@ int hostfile_open(int dirfd, const char *path, u32 flags, u32 mode)
 	}
 }
 
-struct file *host_file_new(int hostfd, u32 flags, const char *path, bool inherited)
+static struct file *new_file(int hostfd, u32 flags, const char *path, const struct opened *o,
+			     bool inherited)
 {
 	struct hostfile *h = kzalloc(sizeof(*h));
-	struct statx st = { .stx_mode = S_IFDIR };
 	const struct file_ops *ops;
 	struct file *f;
 
 	if (!h)
 		return NULL;
 	h->fd = hostfd;
-	if (!(flags & (O_DIRECTORY | O_PATH))) {
-		if (host_statx(hostfd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &st))
-			st.stx_mode = 0;
-	}
-	h->mode = st.stx_mode;
-	h->id[0] = (u64)st.stx_dev_major << 32 | st.stx_dev_minor;
-	h->id[1] = st.stx_ino;
+	h->opened = *o;
+	h->mode = o->st.stx_mode;
+	h->window.end = o->st.stx_size;
 	if (flags & O_PATH)
 		ops = &path_ops;
 	else if (S_ISREG(h->mode) || S_ISBLK(h->mode))
@@ -515,11 +536,24 @@ struct file *host_file_new(int hostfd, u32 flags, const char *path, bool inherit
 	return f;
 }
 
-int hostfile_wrap(int fd, u32 flags, const char *path, struct file **out)
+struct file *host_file_new(int hostfd, u32 flags, const char *path, bool inherited)
 {
-	*out = host_file_new(fd, flags, path, false);
-	if (*out)
+	struct opened o = { .st.stx_mode = S_IFDIR };
+
+	if (!(flags & (O_DIRECTORY | O_PATH))) {
+		if (host_statx(hostfd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &o.st))
+			o.st.stx_mode = 0;
+	}
+	return new_file(hostfd, flags, path, &o, inherited);
+}
+
+int hostfile_wrap(int fd, u32 flags, const char *path, const struct opened *o, struct file **out)
+{
+	*out = new_file(fd, flags, path, o, false);
+	if (*out) {
+		((struct hostfile *)(*out)->priv)->fresh = true;
 		return 0;
+	}
 	host_close(fd);
 	return -ENOMEM;
 }

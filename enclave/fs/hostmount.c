@@ -18,7 +18,8 @@ static u32 at_flags(const struct where *w)
 
 static int host_open(struct where *w, u32 flags, u32 mode, struct file **out)
 {
-	int fd = hostfile_open(w->dirfd, w->path, flags, mode), err;
+	struct opened o;
+	int fd = hostfile_open(w->dirfd, w->path, flags, mode, &o), err;
 	bool unnamed = (flags & O_TMPFILE) == O_TMPFILE;
 	char *name;
 
@@ -27,7 +28,7 @@ static int host_open(struct where *w, u32 flags, u32 mode, struct file **out)
 	name = unnamed ? NULL : where_name(w);
 	if (unnamed)
 		flags &= ~O_TMPFILE;
-	err = hostfile_wrap(fd, flags, name, out);
+	err = hostfile_wrap(fd, flags, name, &o, out);
 	kfree(name);
 	return err;
 }

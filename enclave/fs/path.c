@@ -328,7 +328,7 @@ static int cwd_set(int fd, const char *path)
 
 static int cwd_set_host(int dirfd, const char *path, const char *name)
 {
-	int fd = host_openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0), err = -ENOMEM;
+	int fd = host_openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, NULL), err = -ENOMEM;
 	char *buf;
 
 	if (fd < 0)

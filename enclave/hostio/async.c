@@ -292,6 +292,7 @@ static bool reap(u32 ring, bool *reason, u32 *busy)
 	wake_end();
 	if (taken) {
 		STAT_ADD(reaps, taken);
+		atomic_fetch_add_explicit(&host_heard, 1, memory_order_relaxed);
 		*reason |= atomic_load_explicit(&r->loud, memory_order_relaxed) != 0;
 	}
 	/* A full queue: the kernel may hold completions back until it is entered. */

@@ -42,6 +42,12 @@ static inline s32 call_finish(struct call *c, u32 most)
 
 /* A request without arguments in the arena. */
 s32 host_call(struct rakis_request *rq, u32 most) __must_check;
+/*
+ * Changes with every answer that may tell of what others did or change what they see: all but
+ * those of windows and of writes at a position, which host_wrote counts.
+ */
+extern _Atomic u64 host_heard, host_wrote;
+
 /* The exit itself; rq->rings is set. */
 s32 host_exit_request(const struct rakis_request *rq, u32 most) __must_check;
 

@@ -23,6 +23,8 @@
 struct rakis_boot;
 
 void hostio_init(const struct rakis_boot *boot);
+/* Changes with every answer of the host. */
+u64 host_answers(void);
 void stats_publish(void);	/* copy the counters to the host's page */
 
 /* ---- data: between a guest's buffers and a descriptor ---- */
@@ -47,7 +49,8 @@ ssize_t host_pwrite(int fd, const void *buf, size_t n, u64 off) __must_check;
 struct statx;
 struct statfs;
 
-int host_openat(int dirfd, const char *path, u64 flags, u64 mode) __must_check;
+/* `st` (or NULL): what was opened, as far as STATX_BASIC_STATS; stx_mask 0 if it cannot be told. */
+int host_openat(int dirfd, const char *path, u64 flags, u64 mode, struct statx *st) __must_check;
 int host_close(int fd);
 int host_statx(int dirfd, const char *path, u32 flags, u32 mask, struct statx *out) __must_check;
 int host_statfs(int fd, const char *path, struct statfs *out) __must_check; /* path NULL: fd */

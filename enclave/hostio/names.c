@@ -23,16 +23,26 @@ static void begin_path(struct call *c, u8 op, int dirfd, const char *path)
 	c->rq.addr = put_path(c, path);
 }
 
-int host_openat(int dirfd, const char *path, u64 flags, u64 mode)
+int host_openat(int dirfd, const char *path, u64 flags, u64 mode, struct statx *st)
 {
 	struct open_how how = { .flags = flags, .mode = mode };
+	struct uptr answer = { 0 };
 	struct call c;
+	int fd;
 
-	call_begin(&c, RAKIS_OP_OPENAT2, dirfd, path_size(path) + sizeof(how));
+	call_begin(&c, RAKIS_OP_OPENAT2, dirfd, path_size(path) + sizeof(how) + sizeof(*st));
 	c.rq.addr = put_path(&c, path);
 	c.rq.off = call_put(&c, &how, sizeof(how));
 	c.rq.len = sizeof(how);
-	return call_finish(&c, 0);
+	if (st) {
+		answer = call_room(&c, sizeof(*st));
+		c.rq.addr3 = uptr_number(answer);
+	}
+	fd = call_do(&c, 0);
+	if (fd >= 0 && st)
+		untrusted_read(st, answer, sizeof(*st));
+	call_end(&c);
+	return fd;
 }
 
 int host_statx(int dirfd, const char *path, u32 flags, u32 mask, struct statx *out)

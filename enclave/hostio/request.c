@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/stats.h"
 
+_Atomic u64 host_heard, host_wrote;
 static struct uptr stats_page;
 
 static void log_to_host(u32 level, const char *text, size_t len)
@@ -56,6 +57,11 @@ void stats_publish(void)
 	untrusted_store(uptr_add(stats_page, offsetof(struct rakis_stats, shown)), wanted);
 }
 
+u64 host_answers(void)
+{
+	return host_heard + host_wrote;
+}
+
 s32 host_exit_request(const struct rakis_request *rq, u32 most)
 {
 	struct uptr p = arena_request(gate_self()->slot);
@@ -88,7 +94,12 @@ s32 host_call(struct rakis_request *rq, u32 most)
 
 	if (!(rq->flags & RAKIS_REQ_WAIT)) {
 		rq->rings = rings_for_exit(0, 0);
-		return host_exit_request(rq, most);
+		res = host_exit_request(rq, most);
+		if (rq->opcode == RAKIS_OP_WRITE && rq->off != HOST_CURRENT)
+			atomic_fetch_add_explicit(&host_wrote, 1, memory_order_relaxed);
+		else if (rq->opcode != RAKIS_OP_WINDOW && rq->opcode != RAKIS_OP_KICK)
+			atomic_fetch_add_explicit(&host_heard, 1, memory_order_relaxed);
+		return res;
 	}
 	/* What has come on the rings may be what the caller waits for. */
 	rings = rings_of_sleep();
@@ -98,6 +109,7 @@ s32 host_call(struct rakis_request *rq, u32 most)
 		return -EINTR;
 	rq->rings = rings_for_exit(rings, busy);
 	res = host_exit_request(rq, most);
+	atomic_fetch_add_explicit(&host_heard, 1, memory_order_relaxed);
 	park_leave();
 	return res;
 }

@@ -4,8 +4,6 @@
  * the same file makes a request, rather than wait. When all windows are taken, the one that
  * was used least recently is taken away from its file.
  */
-#include <linux/fcntl.h>
-#include <linux/stat.h>
 #include "boundary/boot.h"
 #include "hostio/call.h"
 #include "hostio/window.h"
@@ -26,6 +24,8 @@ struct window {
 	u64 valid;		/* bytes of it that lie within the file, as far as we know */
 	u64 mapped;		/* bytes of it that have pages */
 	u64 sizes;		/* `sizes_asked` when `valid` was found out */
+	u64 heard;		/* host_heard then */
+	bool writable;
 	u64 used;		/* clock of the last read */
 	u32 reads;		/* since it was mapped */
 };
@@ -61,14 +61,35 @@ static void give(struct window *w)
 	atomic_store_explicit(&w->busy, 0, memory_order_release);
 }
 
-static int map(struct window *w, int fd, u64 off, u64 len)
+static int request(struct window *w, int fd, u64 least, bool writable)
 {
 	struct rakis_request rq = {
-		.opcode = RAKIS_OP_WINDOW, .fd = fd, .off = off, .len = len,
-		.addr = uptr_number(address(w)),
+		.opcode = RAKIS_OP_WINDOW, .fd = fd, .off = w->off, .len = least,
+		.addr = uptr_number(address(w)), .op_flags = writable,
 	};
 
-	return host_call(&rq, 0);
+	return host_call(&rq, RAKIS_WINDOW_SIZE);
+}
+
+/* How much of the file lies in the window; if more than `least`, it is mapped. */
+static bool ask(struct window *w, struct window_user *u, int fd, u64 least)
+{
+	u64 sizes = atomic_load(&sizes_asked), heard = atomic_load(&host_heard);
+	int res = request(w, fd, least, u->writes);
+
+	if (res < 0)
+		return false;
+	w->valid = res;
+	w->sizes = sizes;
+	w->heard = heard;
+	if (w->valid < RAKIS_WINDOW_SIZE)
+		u->end = min(u->end, w->off + w->valid);
+	return true;
+}
+
+static bool ask_size(struct window *w, struct window_user *u, int fd)
+{
+	return ask(w, u, fd, RAKIS_WINDOW_SIZE);
 }
 
 static void unmap(struct window *w)
@@ -78,21 +99,7 @@ static void unmap(struct window *w)
 	if (!u)
 		return;
 	atomic_store(&u->window, 0);
-	(void)!map(w, -1, 0, RAKIS_WINDOW_SIZE);
-}
-
-/* The size of the file now; where the window ends within it. */
-static int ask_size(struct window *w, int fd)
-{
-	u64 asked = atomic_load(&sizes_asked);
-	struct statx st;
-	int err = host_statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, &st);
-
-	if (err)
-		return err;
-	w->valid = st.stx_size > w->off ? min(st.stx_size - w->off, RAKIS_WINDOW_SIZE) : 0;
-	w->sizes = asked;
-	return 0;
+	(void)!request(w, -1, 0, false);
 }
 
 /* A window for `u`, taken: a free one, or the one that was idle for longest. */
@@ -128,13 +135,14 @@ static struct window *open_window(struct window_user *u, int fd, u64 pos)
 	if (!w)
 		return NULL;
 	w->off = pos & ~(RAKIS_WINDOW_SIZE - 1);
-	if (ask_size(w, fd) || w->valid <= pos - w->off)
-		goto no;
-	w->mapped = PAGE_UP(w->valid);
-	if (map(w, fd, w->off, w->mapped)) {
+	if (!ask(w, u, fd, pos - w->off)) {
 		u->never = true;
 		goto no;
 	}
+	if (w->valid <= pos - w->off)
+		goto no;
+	w->mapped = PAGE_UP(w->valid);
+	w->writable = u->writes;
 	w->reads = 0;
 	atomic_store(&w->user, u);
 	atomic_store(&u->window, w - windows + 1);
@@ -158,15 +166,15 @@ static struct window *find_window(struct window_user *u, int fd, u64 pos)
 	/* It may have been taken away meanwhile. */
 	if (atomic_load_explicit(&w->user, memory_order_relaxed) != u)
 		goto no;
-	if (unlikely(w->sizes != atomic_load_explicit(&sizes_asked, memory_order_relaxed)) && ask_size(w, fd))
+	if (unlikely(w->sizes != atomic_load_explicit(&sizes_asked, memory_order_relaxed)) && !ask_size(w, u, fd))
 		goto no;
 	if (pos - w->off < RAKIS_WINDOW_SIZE) {
 		/* At the end of the file as it was: where is it now? */
-		if (unlikely(pos - w->off >= w->valid) && ask_size(w, fd))
+		if (unlikely(pos - w->off >= w->valid) && !ask_size(w, u, fd))
 			goto no;
-		if (likely(pos - w->off < min(w->valid, w->mapped)))
+		if (likely(pos - w->off < min(w->valid, w->mapped) && w->writable >= u->writes))
 			return w;
-		if (w->valid <= w->mapped)
+		if (w->valid <= w->mapped && w->writable >= u->writes)
 			goto no;
 	} else {
 		u->moves += w->reads < READS_TO_PAY;
@@ -178,33 +186,76 @@ no:
 	return NULL;
 }
 
-ssize_t window_read(struct window_user *u, int fd, struct iter *it, u64 pos)
+/* The window that holds `pos`, taken; made if the file is used enough. */
+static struct window *get_window(struct window_user *u, int fd, u64 len, u64 pos)
 {
-	struct window *w;
-	ssize_t n;
+	struct window *w = find_window(u, fd, pos);
 
-	if (uptr_is_null(base) || u->never || it->kernel)
-		return 0;
-	w = find_window(u, fd, pos);
-	if (!w) {
-		if (atomic_load_explicit(&u->window, memory_order_relaxed) ||
-		    (u->reads++ < READS_BEFORE && it->left < LARGE_READ))
-			return 0;
-		w = open_window(u, fd, pos);
-		if (!w)
-			return 0;
-	}
-	pos -= w->off;
-	n = iter_from_window(it, uptr_add(address(w), pos), min(it->left, min(w->valid, w->mapped) - pos));
+	if (w)
+		return w;
+	if (atomic_load_explicit(&u->window, memory_order_relaxed) ||
+	    (u->reads++ < READS_BEFORE && len < LARGE_READ))
+		return NULL;
+	return open_window(u, fd, pos);
+}
+
+/* Used for `n` bytes, or an error: a bad buffer, or pages that are gone; the host will say. */
+static ssize_t put_window(struct window *w, ssize_t n)
+{
 	w->reads++;
 	w->used = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
 	if (n < 0) {
-		/* A bad buffer, or pages that are gone: the host will say. */
 		n = 0;
 		unmap(w);
 	}
 	give(w);
 	return n;
+}
+
+ssize_t window_read(struct window_user *u, int fd, struct iter *it, u64 pos)
+{
+	struct window *w;
+
+	if (uptr_is_null(base) || u->never || it->kernel)
+		return 0;
+	w = get_window(u, fd, it->left, pos);
+	if (!w)
+		return 0;
+	pos -= w->off;
+	return put_window(w, iter_from_window(it, uptr_add(address(w), pos),
+					      min(it->left, min(w->valid, w->mapped) - pos)));
+}
+
+/* Whole words only: next to others another process may be writing. */
+ssize_t window_write(struct window_user *u, int fd, struct iter *it, u64 pos, u64 now)
+{
+	u64 heard = atomic_load(&host_heard), room;
+	struct window *w;
+
+	if (uptr_is_null(base) || u->never || it->kernel || it->niov != 1 || (pos | it->left) & 7 ||
+	    pos + it->left > u->end || now - u->time >= WINDOW_TICK || u->heard != heard)
+		return 0;
+	u->writes = true;
+	w = get_window(u, fd, it->left, pos);
+	if (!w)
+		return 0;
+	if (w->heard != heard && !ask_size(w, u, fd))
+		goto no;
+	pos -= w->off;
+	room = min(w->valid, w->mapped) & ~7ull;
+	if (pos >= room)
+		goto no;
+	return put_window(w, iter_to_arena(it, uptr_add(address(w), pos), min(it->left, room - pos)));
+no:
+	give(w);
+	return 0;
+}
+
+void window_wrote(struct window_user *u, u64 end, u64 now)
+{
+	u->end = max(u->end, end);
+	u->heard = atomic_load(&host_heard);
+	u->time = now;
 }
 
 void window_drop(struct window_user *u)

@@ -158,7 +158,7 @@ static u64 lock_[8];
 	CALL(recvmsg, 100, recvmsg_call(0))					\
 	CALL(recvmsg_trunc, INT32_MAX, recvmsg_call(0x20))			\
 	CALL(sendmsg, 100, sendmsg_call())					\
-	CALL(openat, INT32_MAX, host_openat(VFS_FDCWD_, "/x", 0, 0))		\
+	CALL(openat, INT32_MAX, host_openat(VFS_FDCWD_, "/x", 0, 0, NULL))		\
 	CALL(close, 0, host_close(3))						\
 	CALL(statx, 0, host_statx(3, "x", 0, 0, room(sizeof(struct statx))))	\
 	CALL(statfs, 0, host_statfs(3, "x", room(sizeof(struct statfs))))	\

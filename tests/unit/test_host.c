@@ -232,7 +232,7 @@ static void test_request_spoilt(void **state)
 
 	fake_answer = scribble;
 	assert_int_equal(host_pread(3, buf, 8, 0), 4);
-	assert_int_equal(host_openat(-100, "/x", 0, 0), 4);
+	assert_int_equal(host_openat(-100, "/x", 0, 0, NULL), 4);
 }
 
 static void test_too_large(void **state)

@@ -218,6 +218,50 @@ static void test_positions(void)
 	unlink("p");
 }
 
+/* Over what the file has, again and again, through descriptors of all kinds. */
+static void test_overwriting(void)
+{
+	enum { BLOCK = 512, BLOCKS = 64 };
+	static char data[BLOCK], back[BLOCK * BLOCKS];
+	int fd = open("w", O_WRONLY | O_CREAT | O_TRUNC, 0644), other, all = 1;
+	struct stat st;
+
+	for (int pass = 0; pass < 5; pass++) {
+		CHECK(lseek(fd, 0, SEEK_SET) == 0);
+		for (int i = 0; i < BLOCKS; i++) {
+			memset(data, pass * BLOCKS + i, BLOCK);
+			all &= write(fd, data, BLOCK) == BLOCK;
+		}
+	}
+	/* Neighbours of what is not aligned stay as they are. */
+	for (int i = 0; i < 16; i++)
+		all &= pwrite(fd, "xyz", 3, 5 * i) == 3;
+	CHECK(all);
+	other = open("w", O_RDWR);
+	CHECK(fstat(other, &st) == 0 && st.st_size == sizeof(back));
+	CHECK(pread(other, back, sizeof(back), 0) == sizeof(back));
+	CHECK(!memcmp(back, "xyz\0\0xyz\0\0xyz\0", 14));
+	for (int i = BLOCK; i < (int)sizeof(back); i++)
+		all &= back[i] == (char)(4 * BLOCKS + i / BLOCK);
+	CHECK(all);
+	/* Past the end of a file that was cut short. */
+	for (int i = 0; i < 8; i++)
+		CHECK(pwrite(other, data, BLOCK, 8 * i) == BLOCK);
+	CHECK(ftruncate(fd, 10) == 0);
+	CHECK(pwrite(other, data, 8, 96) == 8);
+	CHECK(fstat(other, &st) == 0 && st.st_size == 104);
+	CHECK(pread(fd, back, 1, 0) == -1 && errno == EBADF);
+	CHECK(pread(other, back, 104, 0) == 104 && !back[10] && !back[95] && back[96] == data[0]);
+	/* What another descriptor did since the file was opened shows. */
+	close(other);
+	other = open("w", O_RDONLY);
+	CHECK(write(fd, data, BLOCK) == BLOCK);
+	CHECK(fstat(other, &st) == 0 && st.st_size == BLOCKS * BLOCK + BLOCK);
+	close(other);
+	close(fd);
+	unlink("w");
+}
+
 static void test_vectors(void)
 {
 	int fd = make_file("v", ""), pipes[2];
@@ -657,7 +701,8 @@ int main(void)
 	char home[] = "/tmp/rakis-files-XXXXXX", real[4096];
 	static const struct { const char *name; void (*run)(void); } tests[] = {
 		{ "open flags", test_open_flags }, { "names", test_names },
-		{ "positions", test_positions }, { "vectors", test_vectors },
+		{ "positions", test_positions }, { "overwriting", test_overwriting },
+		{ "vectors", test_vectors },
 		{ "directory", test_directory }, { "unnamed", test_unnamed },
 		{ "copying", test_copying }, { "locks", test_locks },
 		{ "attributes", test_attributes }, { "proc", test_proc },
