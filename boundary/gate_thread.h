@@ -15,14 +15,16 @@
 #define GATE_GUEST_RSP		0x18	/* scratch of the entry path */
 #define GATE_RETURN_RIP		0x20	/* scratch of the return path */
 #define GATE_STACK_GUARD	0x28	/* -mstack-protector-guard-offset */
-#define GATE_HOST_RSP		0x30	/* direct: host stack while inside */
+#define GATE_HOST_RSP		0x30	/* host's stack while inside */
 #define GATE_HOST_FS		0x38	/* direct: host FS base while inside */
+#define GATE_HOST_RBP		0x38	/* SGX: the host's, as it is to find it again */
 #define GATE_HOST_CALL		0x40	/* direct: host function that takes exits */
+#define GATE_HOST_RIP		0x40	/* SGX: where it is left to */
 #define GATE_GUEST_FS		0x48	/* guest FS base */
 #define GATE_PENDING		0x50	/* u32: GATE_PENDING_*: look before returning to the guest */
-#define GATE_INSIDE		0x54	/* u32: 1 while the thread is inside (direct) */
+#define GATE_INSIDE		0x54	/* u32: 1 while the thread is inside */
 #define GATE_SLOT		0x58	/* u64: number of this slot */
-#define GATE_SCRATCH		0x60
+#define GATE_SCRATCH		0x60	/* SGX: scratch of the entry */
 #define GATE_EXC_RIP		0x68	/* exception: where the thread was */
 #define GATE_EXC_CAUSE		0x70	/* exception: enum gate_cause */
 #define GATE_EXC_ADDR		0x78	/* exception: faulting address, or next RIP of a trapped syscall */
@@ -32,7 +34,8 @@
 #define GATE_EXC_RAX		0x98	/* exception entry: scratch for rax */
 #define GATE_EXC_FLAGS		0xa0	/* exception entry: guest's RFLAGS */
 
-#define GATE_STATE		0xa8	/* u32: 0 free */
+#define GATE_LIBOS_RSP		0xa8	/* SGX: libOS stack while outside */
+#define GATE_STATE		0xb0	/* u32: 0 free */
 
 #define GATE_PENDING_WORK	1	/* set by the libOS: signals to deliver, thread to end */
 #define GATE_PENDING_HOST	2	/* set from outside: ask SIGNAL_TAKE, run timers */

@@ -67,10 +67,14 @@
 
 #define RAKIS_EXIT_REQUEST	0	/* RSI: struct rakis_request in the arena */
 #define RAKIS_EXIT_THREAD	1	/* the slot's thread has ended */
-#define RAKIS_EXIT_RESUME	2	/* go on by ERESUME; RSI 1: in the libOS, for what is pending */
+#define RAKIS_EXIT_RESUME	2	/* go on by ERESUME; RSI: RAKIS_LOOK_* */
 #define RAKIS_EXIT_REFUSED	3	/* an entry that the slot's state does not allow; nothing changed */
 
-/* ENCLU, and the leaf that leaves. The image's EEXITs are `enclu; ud2`. */
+#define RAKIS_LOOK_NOTED	0	/* the libOS was running: it will look before it returns */
+#define RAKIS_LOOK_TAKEN	1	/* the thread goes on in the libOS */
+#define RAKIS_LOOK_NONE		2	/* EXCEPTION: EXITINFO knows of none */
+
+/* Leaves of ENCLU */
 #define SGX_EENTER		2
 #define SGX_ERESUME		3
 #define SGX_EEXIT		4
@@ -103,12 +107,13 @@
 #include "boundary/boot.h"
 
 /*
- * ELF note of the image for an enclave, name "RAKIS", type RAKIS_NOTE_SGX. Its `eexit` are
- * distances from each field to the place it names; the image's ELF entry is OENTRY.
+ * ELF note of the image for an enclave, name "RAKIS", type RAKIS_NOTE_SGX. `eexit` is
+ * the distance from itself to the `enclu; ud2` that leaves, the only one; the image's ELF entry
+ * is OENTRY.
  */
 struct rakis_sgx_note {
 	uint32_t version;	/* RAKIS_BOUNDARY_VERSION */
-	int32_t eexit[2];	/* the `enclu; ud2` that leave */
+	int32_t eexit;
 };
 
 struct rakis_policy {

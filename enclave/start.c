@@ -19,6 +19,7 @@
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "libos/cpuid.h"
 #include "libos/mm.h"
 #include "libos/signal.h"
 #include "libos/task.h"
@@ -45,16 +46,18 @@ static bool layout_is_valid(const struct rakis_layout *l)
 	u64 end = l->base + l->size;
 
 	return ((l->base | l->size | l->heap | l->slots | l->image) & ~PAGE_MASK) == 0 &&
-	       l->base && end > l->base &&
+	       end > l->base &&
 	       l->base < l->heap && l->heap < l->slots && l->slots < l->image && l->image < end &&
 	       l->image == (u64)__ehdr_start && l->image_size == end - l->image &&
 	       l->image_size >= (u64)_end - (u64)__ehdr_start &&
-	       l->slot_size == RAKIS_SLOT_SIZE && l->slot_count &&
-	       l->slot_count <= (l->image - l->slots) / RAKIS_SLOT_SIZE;
+	       l->slot_size == gate_slot_size && l->slot_count &&
+	       l->slot_count <= RAKIS_SLOT_COUNT &&
+	       l->slot_count <= (l->image - l->slots) / gate_slot_size;
 }
 
 static void read_boot(struct rakis_boot *boot, u64 host_boot)
 {
+	const struct rakis_layout *layout;
 	struct uptr p;
 
 	/*
@@ -65,9 +68,10 @@ static void read_boot(struct rakis_boot *boot, u64 host_boot)
 	if (!uptr_check(host_boot, sizeof(*boot), &p))
 		__builtin_trap();
 	untrusted_read(boot, p, sizeof(*boot));
-	if (boot->version != RAKIS_BOUNDARY_VERSION || !layout_is_valid(&boot->layout))
+	layout = gate_measured_layout(boot);
+	if (boot->version != RAKIS_BOUNDARY_VERSION || !layout || !layout_is_valid(layout))
 		__builtin_trap();
-	gate_layout = boot->layout;
+	gate_layout = *layout;
 	untrusted_init(gate_layout.base, gate_layout.size);
 	if (!uptr_check(host_boot, sizeof(*boot), &p))
 		__builtin_trap();
@@ -186,11 +190,12 @@ void libos_start(struct gate_thread *thread, u64 host_boot)
 		__builtin_trap();
 	thread->slot = 0;
 
-	heap_init(gate_layout.heap, gate_layout.slots);
+	heap_init(gate_layout.heap, gate_layout.slots, !gate_sealed);
 	hostio_init(&boot);
 	window_init(boot.windows);
 	syscall_trace = boot.flags & RAKIS_BOOT_TRACE;
 	time_init(&boot);
+	cpuid_init(&boot);
 	mm_files = fs_mm_ops;
 	mm_files.prepare_exec = patch_mapping;
 	mm_init(&mm_files);

@@ -33,6 +33,7 @@ CHECK_OFFSET(task, GATE_TASK);
 CHECK_OFFSET(panic_stack, GATE_PANIC_STACK);
 CHECK_OFFSET(exc_rax, GATE_EXC_RAX);
 CHECK_OFFSET(exc_flags, GATE_EXC_FLAGS);
+CHECK_OFFSET(libos_rsp, GATE_LIBOS_RSP);
 CHECK_OFFSET(state, GATE_STATE);
 _Static_assert(sizeof(struct regs) == 160, "REGS_SIZE of the assembly");
 
@@ -59,8 +60,8 @@ static void relocate(void)
 		*(u64 *)(base + rela[i].r_offset) = base + rela[i].r_addend;
 }
 
-/* From gate_entry, on the thread's libOS stack. */
-void gate_main(struct gate_thread *thread, u64 host_boot) __noreturn;
+/* From gate_entry, on the thread's libOS stack. Returns if no thread was asked for. */
+void gate_main(struct gate_thread *thread, u64 host_boot);
 __attribute__((no_stack_protector))
 void gate_main(struct gate_thread *thread, u64 host_boot)
 {
@@ -74,13 +75,13 @@ void gate_main(struct gate_thread *thread, u64 host_boot)
 	/* Acquire: what the parent wrote before it asked the host to spawn. */
 	if (!atomic_compare_exchange_strong_explicit(&thread->state, &expected, GATE_RUNNING,
 			memory_order_acquire, memory_order_relaxed))
-		__builtin_trap();
+		return;
 	libos_thread_start(thread->task);
 }
 
 struct gate_thread *gate_slot(int slot)
 {
-	return (struct gate_thread *)(gate_layout.slots + (slot + 1ull) * RAKIS_SLOT_SIZE -
+	return (struct gate_thread *)(gate_layout.slots + (slot + 1ull) * gate_slot_size -
 				      RAKIS_PAGE_SIZE);
 }
 

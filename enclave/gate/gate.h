@@ -30,8 +30,8 @@ struct gate_thread {
 	u64 return_rip;
 	u64 stack_guard;
 	u64 host_rsp;
-	u64 host_fs;
-	u64 host_call;
+	u64 host_fs;		/* or RBP */
+	u64 host_call;		/* or RIP */
 	u64 guest_fs;
 	_Atomic u32 pending;
 	u32 inside;
@@ -45,6 +45,7 @@ struct gate_thread {
 	u64 panic_stack;
 	u64 exc_rax;
 	u64 exc_flags;
+	u64 libos_rsp;
 	_Atomic u32 state;	/* enum gate_state */
 	_Atomic u32 notified;	/* hostio/park.c */
 	_Atomic u32 parked;
@@ -147,6 +148,16 @@ void guest_exception(struct regs *regs);
 
 /* Layout of this enclave, checked at start. */
 extern struct rakis_layout gate_layout;
+
+/* What differs between the gates besides the door itself: direct.c, sgx.c. */
+extern const bool gate_sealed;		/* the host cannot reach into the range: an enclave */
+extern const u64 gate_slot_size;
+/* The layout that was measured; direct: what the host says. */
+const struct rakis_layout *gate_measured_layout(const struct rakis_boot *boot);
+/* The extended state that a guest can have: a mask of components, and the bytes that XSAVE
+ * writes for it. */
+u64 gate_xstate_mask(void);
+u32 gate_xstate_size(void);
 
 /* True if [addr, addr + len) lies in the guest's part of the range. Wrap-safe. */
 static inline bool guest_range_ok(u64 addr, u64 len)

@@ -5,7 +5,7 @@
  * neighbours when they come back. What describes a page lies apart, in a table at the
  * start of the heap, so that writing past a block does not reach it.
  *
- * The heap's memory reads as zero at start, and pages are not touched before use.
+ * Pages are not touched before use.
  */
 #include "lib/alloc.h"
 #include "lib/list.h"
@@ -237,13 +237,15 @@ static void small_put(struct page *slab, void *p)
 
 /* ---- what alloc.h offers ---- */
 
-void heap_init(u64 start, u64 end)
+void heap_init(u64 start, u64 end, bool zero)
 {
 	u64 pages = (end - start) / PAGE_SIZE;
 
 	heap.table = (struct page *)start;
 	heap.first = start + PAGE_UP(pages * sizeof(struct page));
 	heap.count = (end - heap.first) / PAGE_SIZE;
+	if (!zero)
+		memset(heap.table, 0, heap.first - start);
 	for (u32 i = 0; i < BINS; i++)
 		list_init(&heap.bins[i]);
 	for (u32 i = 0; i < CLASSES; i++) {

@@ -9,7 +9,8 @@
 
 #include "lib/types.h"
 
-void heap_init(u64 start, u64 end);
+/* `zero`: its memory reads as zero already. */
+void heap_init(u64 start, u64 end, bool zero);
 void *kmalloc(size_t n) __must_check __attribute__((malloc, alloc_size(1)));
 void *kzalloc(size_t n) __must_check __attribute__((malloc, alloc_size(1)));
 void *krealloc(void *p, size_t n) __must_check __attribute__((alloc_size(2)));

@@ -5,11 +5,13 @@
  */
 #include <asm/unistd.h>
 #include <linux/signal.h>
+#include "gate/usercopy.h"
 #include "hostio/hostio.h"
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "lib/stats.h"
 #include "lib/string.h"
+#include "libos/cpuid.h"
 #include "libos/mm.h"
 #include "libos/task.h"
 
@@ -178,6 +180,25 @@ static void trapped_syscall(struct regs *regs, u64 next)
 	syscall_dispatch(regs);
 }
 
+/* In an enclave these are invalid: done here instead. */
+static bool invalid_inside(struct regs *regs)
+{
+	u8 op[2];
+
+	if (!gate_sealed || copy_from_user(op, regs->rip, sizeof(op)) || op[0] != 0x0f)
+		return false;
+	if (op[1] == 0x05) {		/* SYSCALL */
+		trapped_syscall(regs, regs->rip + 2);
+		return true;
+	}
+	if (op[1] == 0xa2) {		/* CPUID */
+		cpuid_emulate(regs);
+		regs->rip += 2;
+		return true;
+	}
+	return false;
+}
+
 void guest_exception(struct regs *regs)
 {
 	/* Copied first: a copy to the guest that faults overwrites them. */
@@ -219,6 +240,8 @@ void guest_exception(struct regs *regs)
 			return;
 		break;
 	case GATE_CAUSE_UD:
+		if (invalid_inside(regs))
+			return;
 		info.signo = SIGILL;
 		info.code = ILL_ILLOPN;
 		info.addr = rip;

@@ -158,8 +158,8 @@ static u64 load(struct vma *v, u64 start, u64 end, bool aside)
 	n = read_file(v, into, end - start, off);
 	/* Zeros behind the end of the file, in its last page. */
 	have = start + PAGE_UP((u64)n);
+	memset((void *)(into + (u64)n), 0, have - start - (u64)n);
 	if (aside) {
-		memset((void *)(into + (u64)n), 0, have - start - (u64)n);
 		if (have > start && host_mem_install(start, (void *)into, (u32)(have - start)))
 			return load(v, start, end, false);
 	} else if (have < end) {
@@ -188,11 +188,27 @@ void mapping_fill(struct vma *v, u64 start, u64 end)
 	fill(v, start, end, false);
 }
 
+bool mapping_at_once(void)
+{
+	return gate_sealed && process.ntasks > 1;
+}
+
+void mm_before_threads(void)
+{
+	if (!gate_sealed || process.ntasks > 1)
+		return;
+	mm_lock();
+	for (struct vma *v = vma_find(0); v; v = vma_find(v->end))
+		if (v->map && v->prot)
+			mapping_fill(v, v->start, v->end);
+	mm_unlock();
+}
+
 bool mapping_fault(struct vma *v, u64 addr)
 {
 	struct mapping *m = v->map;
 	u64 page = PAGE_DOWN(addr), start, end;
-	bool aside = process.ntasks > 1 && !(v->prot & PROT_EXEC);
+	bool aside = process.ntasks > 1 && !(v->prot & PROT_EXEC) && !gate_sealed;
 
 	if (aside && !mm.staging)
 		mm.staging = kmalloc(WINDOW_MOST);
@@ -238,7 +254,7 @@ int mapping_protect(struct vma *v, u32 prot)
 			break;
 	}
 	/* Code is patched as a whole: a site may lie across two pages. */
-	if (exec && !err)
+	if ((exec || (prot && mapping_at_once())) && !err)
 		mapping_fill(v, v->start, v->end);
 	return err;
 }

@@ -81,21 +81,34 @@ int pages_protect(u64 start, u64 end, u32 prot)
 	return start < end ? host_mem_protect(start, end - start, prot) : 0;
 }
 
+static int clear(u64 start, u64 end, u32 prot)
+{
+	int err = pages_protect(start, end, PROT_RW);
+
+	if (err)
+		return err;
+	memset((void *)start, 0, end - start);
+	return prot != PROT_RW ? pages_protect(start, end, prot) : 0;
+}
+
+int pages_fresh(u64 start, u64 end, u32 prot)
+{
+	return gate_sealed && start < end ? clear(start, end, prot) : pages_protect(start, end, prot);
+}
+
 void pages_discard(u64 start, u64 end, u32 prot)
 {
-	if (start >= end || !host_mem_discard(start, end - start))
+	if (start >= end || (!gate_sealed && !host_mem_discard(start, end - start)))
 		return;
 	/* What does not come back as zero by itself is cleared here. */
-	if (pages_protect(start, end, PROT_RW))
-		panic("the host took guest memory away");
-	memset((void *)start, 0, end - start);
-	if (prot != PROT_RW && pages_protect(start, end, prot))
+	if (clear(start, end, prot))
 		panic("the host took guest memory away");
 }
 
 void pages_release(u64 start, u64 end)
 {
-	pages_discard(start, end, PROT_RW);
+	if (!gate_sealed)
+		pages_discard(start, end, PROT_RW);
 	if (pages_protect(start, end, PROT_NONE))
 		log_info("the host keeps unmapped memory accessible");
 }
@@ -164,6 +177,7 @@ int mm_unmap(u64 addr, u64 len)
 
 int protect_vma(struct vma *v, u32 prot)
 {
+	bool fresh = !v->used && prot;
 	u32 old = v->prot;
 	int err = 0;
 
@@ -178,7 +192,12 @@ int protect_vma(struct vma *v, u32 prot)
 	}
 	v->prot = prot;
 	v->used |= prot != PROT_NONE;
-	err = v->map ? mapping_protect(v, prot) : pages_protect(v->start, v->end, prot);
+	if (v->map)
+		err = mapping_protect(v, prot);
+	else if (fresh)
+		err = pages_fresh(v->start, v->end, prot);
+	else
+		err = pages_protect(v->start, v->end, prot);
 	if (err)
 		v->prot = old;
 	return err;
@@ -358,6 +377,8 @@ static int advise_part(struct vma *v, u64 arg)
 	case MADV_FREE:
 		if (v->map || v->shared)
 			return -EINVAL;
+		if (gate_sealed)
+			return 0;	/* the host cannot use the memory otherwise */
 		/* fall through */
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:

@@ -67,6 +67,8 @@ bool mm_fault(u64 addr, u64 error_code, int *signo, int *code);
 /* Bring the pages of [addr, addr + len) in, of mappings that are filled as they are used.
  * -EFAULT unless all can then be read, or written if `write`. */
 int mm_populate(u64 addr, u64 len, bool write) __must_check;
+/* The process is about to have a second thread (filemap.c). */
+void mm_before_threads(void);
 /* Write all shared file mappings back: at exit. */
 void mm_sync_all(void);
 

@@ -78,7 +78,7 @@ int map_anonymous(u64 start, u64 end, u32 prot, u32 flags, const char *name, boo
 	v->name = name;
 	v->shared = shared;
 	v->used = prot != PROT_NONE;
-	err = v->used ? pages_protect(start, end, prot) : 0;
+	err = v->used ? pages_fresh(start, end, prot) : 0;
 	if (err) {
 		kfree(v);
 		return err;
@@ -117,7 +117,8 @@ static int map_file(u64 start, u64 len, u32 prot, u32 flags, struct file *file, 
 	}
 	if (!prot)
 		return 0;
-	if (prot & PROT_EXEC || len <= EAGER_MOST || flags & (MAP_POPULATE | MAP_LOCKED))
+	if (prot & PROT_EXEC || len <= EAGER_MOST || flags & (MAP_POPULATE | MAP_LOCKED) ||
+	    mapping_at_once())
 		mapping_fill(v, start, start + len);
 	else
 		mapping_fill(v, start, start + EAGER_START);
@@ -210,7 +211,7 @@ static int copy_pages(u64 from, u64 to, u64 len, u32 prot)
 	if (err)
 		return err;
 	for (u64 at = 0; at < len; at += PAGE_SIZE)
-		if (memcmp((void *)(from + at), zeros, PAGE_SIZE))
+		if (gate_sealed || memcmp((void *)(from + at), zeros, PAGE_SIZE))
 			memcpy((void *)(to + at), (void *)(from + at), PAGE_SIZE);
 	return prot == PROT_RW ? 0 : pages_protect(to, to + len, prot);
 }
@@ -264,7 +265,7 @@ static int move_vma(struct vma *v, u64 new, u64 len)
 	} else if (v->used) {
 		err = copy_pages(start, new, end - start, v->prot);
 		if (!err)
-			err = pages_protect(new + (end - start), new + len, v->prot);
+			err = pages_fresh(new + (end - start), new + len, v->prot);
 	}
 	if (err) {
 		vma_delete(w);
@@ -287,8 +288,8 @@ static int grow_vma(struct vma *v, u64 end)
 		err = mapping_extend(v->map, v->off + (end - v->start));
 		if (err)
 			return err;
-	} else if (v->prot) {
-		err = pages_protect(old, end, v->prot);
+	} else if (v->used) {
+		err = pages_fresh(old, end, v->prot);
 		if (err)
 			return err;
 	}

@@ -29,8 +29,6 @@
 #define FLAGS_USER	0x40cd5u
 
 #define XFEATURE_FPSSE	3ull
-#define XFEATURE_PKRU	(1ull << 9)	/* the guest has no protection keys */
-#define XFEATURE_AMX	(3ull << 17)	/* huge, and only for those who ask Linux for it */
 #define MXCSR_INIT	0x1f80u
 #define MXCSR_USUAL	0xffbfu		/* valid bits where the CPU does not say */
 
@@ -70,21 +68,11 @@ static void xrstor(const struct _xstate *x)
 
 void sigframe_init(void)
 {
-	u32 a, b, c, d;
 	void *room;
 	struct _xstate *x;
 
-	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-	xstate_mask = (a | (u64)d << 32) & ~(XFEATURE_PKRU | XFEATURE_AMX);
-	xstate_size = offsetof(struct _xstate, ymmh);
-	/* Where a component lies differs between makes of CPUs: leaf 0xd says it. */
-	for (u32 i = 2; i < 63; i++) {
-		if (!(xstate_mask & 1ull << i))
-			continue;
-		__asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0xd), "c"(i));
-		xstate_size = max(xstate_size, b + a);
-	}
-
+	xstate_mask = gate_xstate_mask();
+	xstate_size = gate_xstate_size();
 	room = kzalloc(xstate_size + 64);
 	if (!room)
 		panic("no memory for the processor's state");

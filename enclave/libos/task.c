@@ -223,6 +223,7 @@ long task_clone(const struct clone_request *c)
 	/* Loading such a value would fault; Linux's answer. */
 	if ((c->flags & CLONE_SETTLS) && c->tls >> 47)
 		return -EPERM;
+	mm_before_threads();
 	t = kzalloc(sizeof(*t));
 	if (!t)
 		return -ENOMEM;

@@ -225,6 +225,7 @@ static bool joins(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->prot == b->prot && a->flags == b->flags &&
 	       a->shared == b->shared && a->map == b->map && a->name == b->name &&
+	       a->used == b->used &&
 	       (!a->map || a->off + (a->end - a->start) == b->off);
 }
 
@@ -232,7 +233,6 @@ static struct vma *join(struct vma *a, struct vma *b)
 {
 	u64 end = b->end;
 
-	a->used |= b->used;
 	vma_delete(b);
 	vma_resize(a, end);
 	return a;

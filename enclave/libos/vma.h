@@ -2,7 +2,7 @@
 /*
  * What the files of memory management share; others include libos/mm.h. All of it under
  * mm_lock(). Invariant: pages that belong to no VMA, and pages that were never accessible,
- * read as zero once they are, and the host has them without access.
+ * are without access as far as the host goes, and made accessible by pages_fresh().
  */
 #ifndef RAKIS_LIBOS_VMA_H
 #define RAKIS_LIBOS_VMA_H
@@ -67,7 +67,12 @@ void mm_lock(void);
 void mm_unlock(void);
 bool mm_is_locked(void);	/* by the running thread */
 int pages_protect(u64 start, u64 end, u32 prot) __must_check;
-/* They read as zero when next accessible; `prot` is what they have. */
+/*
+ * The first access, which finds zeros. The host discards what is given back, so that it reads as
+ * zero by itself; an enclave's memory it cannot change, and that is cleared here.
+ */
+int pages_fresh(u64 start, u64 end, u32 prot) __must_check;
+/* They read as zero from now on; `prot` is what they have. */
 void pages_discard(u64 start, u64 end, u32 prot);
 void pages_release(u64 start, u64 end);		/* discard, and no access */
 /* `replace`: also what other users of a shared mapping still have. */
@@ -106,6 +111,11 @@ bool mapping_run(const struct vma *v, u64 *start, u64 *end, bool present);
 	for (u64 at = (from), stop = (to); mapping_run(v, &at, &stop, present);	\
 	     at = stop, stop = (to))
 void mapping_fill(struct vma *v, u64 start, u64 end);
+/*
+ * Must a mapping be read before anybody can touch it? Where nobody can put whole pages into the
+ * range from aside, other threads would see them half read.
+ */
+bool mapping_at_once(void);
 bool mapping_fault(struct vma *v, u64 addr);
 void mapping_drop(struct vma *v, u64 start, u64 end);	/* forget the pages */
 int mapping_protect(struct vma *v, u32 prot) __must_check;

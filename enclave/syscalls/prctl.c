@@ -161,16 +161,6 @@ SYSCALL_DEFINE(prctl)
 #define XCOMP_REQUEST	0x1023
 #define XCOMP_MOST	64u
 
-/* State components that a thread may use: the processor's, without AMX, which needs asking. */
-static u64 xcomp_mask(void)
-{
-	const u64 amx = 3ull << 17;
-	u32 low, high;
-
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (low | (u64)high << 32) & ~amx;
-}
-
 SYSCALL_DEFINE(arch_prctl)
 {
 	static _Atomic u32 told;
@@ -194,11 +184,11 @@ SYSCALL_DEFINE(arch_prctl)
 		return -ENODEV;
 	case XCOMP_SUPPORTED:
 	case XCOMP_PERMITTED:
-		return put_user(xcomp_mask(), a2);
+		return put_user(gate_xstate_mask(), a2);
 	case XCOMP_REQUEST:
 		if (a2 >= XCOMP_MOST)
 			return -EINVAL;
-		return xcomp_mask() >> a2 & 1 ? 0 : -EOPNOTSUPP;
+		return gate_xstate_mask() >> a2 & 1 ? 0 : -EOPNOTSUPP;
 	default:
 		return -EINVAL;
 	}

@@ -142,7 +142,7 @@ static int setup_heap(void **state)
 	if (!done) {
 		p = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		heap_init((u64)p, (u64)p + HEAP_BYTES);
+		heap_init((u64)p, (u64)p + HEAP_BYTES, true);
 		done = true;
 	}
 	return 0;
