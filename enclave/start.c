@@ -24,6 +24,7 @@
 #include "libos/signal.h"
 #include "libos/task.h"
 #include "libos/time.h"
+#include "net/net.h"
 #include "sockets/socket.h"
 #include "syscalls/misc.h"
 #include "syscalls/trace.h"
@@ -196,6 +197,9 @@ void libos_start(struct gate_thread *thread, u64 host_boot)
 	syscall_trace = boot.flags & RAKIS_BOOT_TRACE;
 	time_init(&boot);
 	cpuid_init(&boot);
+	net_monotonic = now_ns;
+	net_realtime = realtime_ns;
+	net_init(&boot);
 	mm_files = fs_mm_ops;
 	mm_files.prepare_exec = patch_mapping;
 	mm_init(&mm_files);

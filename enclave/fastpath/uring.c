@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* io_uring: uring.h has the invariant. */
 #include <linux/io_uring.h>
+#include "fastpath/layout.h"
 #include "fastpath/uring.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -17,34 +18,6 @@ static struct uring_slot *slot_of(const struct uring *u, u32 i)
 }
 
 /* ---- taking over ---- */
-
-struct field {
-	u64 off, size;
-};
-
-/* Do all fields lie within the mapping, aligned, and apart? */
-static bool fields_are_valid(const struct field *f, u32 n, u64 map_size)
-{
-	for (u32 i = 0; i < n; i++) {
-		if ((f[i].off & 3) || f[i].size > map_size || f[i].off > map_size - f[i].size)
-			return false;
-		for (u32 j = 0; j < i; j++)
-			if (f[i].off < f[j].off + f[j].size && f[j].off < f[i].off + f[i].size)
-				return false;
-	}
-	return true;
-}
-
-static bool power_of_two(u64 n, u64 most)
-{
-	return n && n <= most && !(n & (n - 1));
-}
-
-/* Is [a, a + n) apart from [b, b + m)? Both were checked not to wrap. */
-static bool apart(u64 a, u64 n, u64 b, u64 m)
-{
-	return a + n <= b || b + m <= a;
-}
 
 static int init_sq(struct uring *u, const struct rakis_uring *h, struct uptr map)
 {

@@ -44,6 +44,20 @@ static bool must_tell(struct async_ring *r)
 	return untrusted_load(r->asleep) & r->asleep_mask;
 }
 
+bool exits_submit(u32 xsks)
+{
+	/* Only the first has to write what all others read. */
+	return (atomic_load(&rings_queued) & xsks) != xsks &&
+	       (atomic_fetch_or(&rings_queued, xsks) & xsks) != xsks;
+}
+
+void exit_now(void)
+{
+	struct rakis_request rq = { .opcode = RAKIS_OP_KICK, .fd = -1 };
+
+	(void)!host_call(&rq, 0);
+}
+
 u64 rings_for_exit(u32 sleep, u32 busy)
 {
 	u32 submit = 0, loud = 0;
@@ -51,8 +65,9 @@ u64 rings_for_exit(u32 sleep, u32 busy)
 	if (atomic_load_explicit(&rings_queued, memory_order_relaxed)) {
 		submit = atomic_exchange(&rings_queued, 0);
 		STAT_INC(kicks);
+		STAT_ADD(net_kicks, (submit & ~RINGS_URING) != 0);
 	}
-	for (u32 m = sleep; m; m &= m - 1) {
+	for (u32 m = sleep & RINGS_URING; m; m &= m - 1) {
 		u32 ring = __builtin_ctz(m);
 
 		if (atomic_load_explicit(&async_rings[ring]->loud, memory_order_relaxed))
@@ -330,7 +345,7 @@ void async_depend(u32 ring)
 u32 rings_of_sleep(void)
 {
 	struct gate_thread *t = gate_self();
-	u32 mask = t->depends | (t->ring ? 1u << (t->ring - 1) : 0), all = mask;
+	u32 mask = t->depends | (t->ring ? 1u << (t->ring - 1) : 0), all = mask & RINGS_URING;
 
 	for (; all; all &= all - 1)
 		if (!*(volatile u32 *)&async_rings[__builtin_ctz(all)]->u.live)
@@ -343,9 +358,17 @@ bool rings_reap(u32 mask, u32 *busy)
 	bool reason = false;
 
 	*busy = 0;
-	for (; mask; mask &= mask - 1)
-		reap(__builtin_ctz(mask), &reason, busy);
+	for (u32 m = mask & RINGS_URING; m; m &= m - 1)
+		reap(__builtin_ctz(m), &reason, busy);
+	if (mask & ~RINGS_URING)
+		reason |= park_reap_xsks(mask & ~RINGS_URING, busy);
 	return reason;
+}
+
+bool rings_wait_for_exit(u32 rings)
+{
+	return ((rings & RINGS_URING) && rings_inline) ||
+	       (atomic_load_explicit(&rings_queued, memory_order_relaxed) & ~RINGS_URING);
 }
 
 void async_drain(bool (*busy)(void), u64 ns)

@@ -127,6 +127,14 @@ ssize_t host_recv(int fd, struct iter *it, u32 flags, u64 wait_ns) __must_check;
 ssize_t host_sendmsg(int fd, struct host_msg *m, u32 flags, u64 wait_ns) __must_check;
 ssize_t host_recvmsg(int fd, struct host_msg *m, u32 flags, u64 wait_ns) __must_check;
 
+/* ---- the fast path of UDP (boundary/xsk.h): what they answer is not checked here ---- */
+
+struct rakis_xsk;
+struct rakis_route;
+int host_net_setup(u32 number, struct rakis_xsk *out) __must_check;
+int host_net_route(struct rakis_route *r) __must_check;
+int host_net_claim(int fd, bool on) __must_check;
+
 /* ---- readiness ---- */
 
 int host_events_create(void) __must_check;

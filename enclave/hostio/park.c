@@ -20,6 +20,8 @@
 
 static bool may_spin;
 
+bool (*park_reap_xsks)(u32 xsks, u32 *busy);
+
 void park_init(u64 cpus)
 {
 	/* With one processor the waker cannot run while this thread spins. */
@@ -68,7 +70,7 @@ void park(u64 ns)
 	u32 rings = rings_of_sleep(), busy;
 
 	/* Where exits submit, nothing would be while this thread spins. */
-	if (may_spin && !(rings && rings_inline)) {
+	if (may_spin && !rings_wait_for_exit(rings)) {
 		u32 most = max(t->spin, SPIN_LEAST);
 
 		for (u32 i = 0; i < most; i++) {

@@ -30,6 +30,17 @@ void wake_end(void);
 /* As park_wake(), put off inside such a section. */
 void wake_thread(struct gate_thread *t);
 
+/*
+ * What parks and exits do for AF_XDP sockets, which belong to a room above: this one knows
+ * their bits (boundary/xsk.h). Set at start: takes what has come; true if there was anything;
+ * adds to *busy those that another thread is at.
+ */
+extern bool (*park_reap_xsks)(u32 xsks, u32 *busy);
+/* The next exit of any thread takes along what these have queued. False: one was to already. */
+bool exits_submit(u32 xsks);
+/* Leave the enclave for that alone. */
+void exit_now(void);
+
 /* Around a request that sleeps outside (RAKIS_REQ_WAIT): enter answers false if a wake-up
  * came already, and then the request must not be made. */
 bool park_enter(void) __must_check;

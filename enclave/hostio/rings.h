@@ -3,6 +3,7 @@
 #ifndef RAKIS_HOSTIO_RINGS_H
 #define RAKIS_HOSTIO_RINGS_H
 
+#include "boundary/xsk.h"
 #include "fastpath/bufring.h"
 #include "fastpath/uring.h"
 #include "hostio/async.h"
@@ -30,13 +31,18 @@ bool ring_set_up(u32 ring) __must_check;
 struct rakis_boot;
 void rings_init(const struct rakis_boot *boot);
 
-/* Rings that the running thread's next sleep depends on and where something is in flight. */
+/* In masks: io_urings, and above them AF_XDP sockets. */
+#define RINGS_URING	(RAKIS_XSK_BIT(0) - 1)
+
+/* Rings that the running thread's next sleep depends on and where something may come. */
 u32 rings_of_sleep(void);
 /*
  * Take what these rings have. True if there was something that is a reason not to sleep.
  * *busy: those that another thread was at.
  */
 bool rings_reap(u32 mask, u32 *busy) __must_check;
+/* Would a spin keep what is queued from being submitted? */
+bool rings_wait_for_exit(u32 rings);
 /* For struct rakis_request.rings of an exit; `sleep` from rings_of_sleep(), or 0. */
 u64 rings_for_exit(u32 sleep, u32 busy);
 

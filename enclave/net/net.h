@@ -35,9 +35,16 @@ struct datagram {
 	u32 flow_label;		/* IPv6 */
 	u64 stamp;		/* realtime, ns; 0 unless net_stamps() is on */
 	u8 *data;
+
+	struct pool *home;	/* private, to the end */
+	bool large;
+	u64 frame[];		/* as it came; `data` points into it */
 };
 
 void datagram_put(struct datagram *d);
+
+/* Clocks of a room above: set ahead of net_init(). */
+extern u64 (*net_monotonic)(void), (*net_realtime)(void);
 
 void net_init(const struct rakis_boot *boot);
 /* There is a fast path in this run (it may be down at the moment). */
@@ -48,7 +55,9 @@ u32 net_ifindex(void);
 
 /*
  * A local endpoint. The owner fills in the first part and keeps it until net_unbind() has
- * returned.
+ * returned. The kernel's socket says which ones may stand side by side; a datagram goes to
+ * one with its peer ahead of one with none, to one with its address ahead of one with any, and
+ * among equals to the last bound, or the one that its flow falls to if they are shared.
  */
 struct net_bind {
 	struct net_addr local;	/* ip all zeros: any address */
@@ -65,8 +74,8 @@ struct net_bind {
 	struct net_bind *next;	/* private */
 };
 
-/* `hostfd`: the kernel's socket, bound to the same. The host is told; -EEXIST, -ENOSPC, or
- * what it answers. Leaves the enclave. */
+/* `hostfd`: the kernel's socket, bound to the same. 0, or what the host says. Leaves the
+ * enclave. */
 int net_bind(struct net_bind *b, int hostfd) __must_check;
 /* Afterwards deliver() does not run and will not. Leaves the enclave. */
 void net_unbind(struct net_bind *b, int hostfd);
@@ -83,12 +92,15 @@ void net_depend(void);
 
 /* ---- sending ---- */
 
-/* How datagrams reach a destination, as far as is known; all zeros at first. The caller
- * serialises. */
+/*
+ * How datagrams reach a destination, as far as is known; all zeros at first. The caller
+ * serialises. Only what the host says counts: no packet received changes it, so that nobody
+ * on the network can have replies sent elsewhere.
+ */
 struct net_path {
 	u64 generation, made;	/* private */
 	bool known, fast;
-	u8 to[16], source[16];
+	u8 to[16], from[16], source[16];
 	u8 mac_to[6], mac_from[6];
 	u32 mtu;
 	u8 hop_limit;
@@ -101,11 +113,12 @@ struct net_path {
 bool net_path(struct net_path *p, const u8 to[16], const u8 from[16]) __must_check;
 
 struct net_send {
-	struct net_addr from, to;
+	struct net_addr from;	/* ip all zeros: the path's source */
+	struct net_addr to;	/* that of the path */
 	u8 traffic_class;
 	u8 hop_limit;		/* 0: the path's */
 	bool dont_fragment;	/* IPv4 */
-	u32 flow_label;
+	u32 flow_label;		/* IPv6; 0: one made from the flow, as Linux does */
 };
 
 /* The most payload one frame takes on this path. */
@@ -113,12 +126,12 @@ u32 net_payload_most(const struct net_path *p, bool v4);
 
 /*
  * One datagram of `len` bytes from `data`, queued for the wire. 0; -EFAULT (nothing is sent);
- * -EAGAIN: no frame is free now, though the kernel was kicked.
- * It reaches the wire when somebody kicks: when some are queued, at a park or any other exit,
+ * -EMSGSIZE; -EAGAIN: no frame is free now, though the kernel was kicked. May leave the
+ * enclave. It reaches the wire when somebody kicks: when some are queued, at a park or any other exit,
  * or when the monitor finds it.
  */
 int net_send(const struct net_path *p, const struct net_send *s, struct iter *data, size_t len) __must_check;
-/* Is a frame free? May look at completions. */
+/* Is a frame free for the running thread? Does not leave the enclave. */
 bool net_may_send(void);
 
 #endif
