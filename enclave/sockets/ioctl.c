@@ -171,8 +171,10 @@ int socket_ioctl(struct file *f, u32 cmd, u64 uarg)
 	/* The plain numbers are answers only. */
 	if (size > 16 && copy_from_user(arg, uarg, size))
 		return -EFAULT;
+	if (cmd == SIOCATMARK)
+		socket_pin(sk);
 	/* What is known here comes on top of what the host holds. */
-	if (socket_is_stream(sk) && cmd == FIONREAD)
+	if (socket_is_stream(sk) && (cmd == FIONREAD || cmd == SIOCATMARK))
 		more = stream_unread(sk);
 	else if (socket_is_stream(sk) && (cmd == TIOCOUTQ || cmd == SIOCOUTQNSD))
 		more = stream_unsent(sk);
@@ -183,7 +185,7 @@ int socket_ioctl(struct file *f, u32 cmd, u64 uarg)
 		u32 n;
 
 		__builtin_memcpy(&n, arg, 4);
-		n += more;
+		n = cmd == SIOCATMARK ? 0 : n + more;
 		__builtin_memcpy(arg, &n, 4);
 	}
 	return copy_to_user(uarg, arg, size) ? -EFAULT : res;

@@ -237,8 +237,8 @@ static ssize_t recv_piece(struct socket *sk, struct host_msg *m, u32 flags, stru
 		seq = ready_seq(&sk->ready);
 		n = sk->ops->recv(sk, m, flags, wait_left(w));
 	} while (wait_again(w, &n));
-	if (flags & (MSG_OOB | MSG_ERRQUEUE))
-		sk->pinned = true;
+	if (flags & (MSG_OOB | MSG_ERRQUEUE) && !sk->pinned)
+		socket_pin(sk);
 	if (n == -EAGAIN && sk->own && sk->file->epoll_hook)
 		stream_switch(sk);
 	note_received(sk, flags, n, asked, seq);
@@ -256,7 +256,7 @@ static bool peek_again(struct socket *sk, struct host_msg *m, const struct socke
 	u64 left = wait_left(w);
 	ssize_t res;
 
-	if (!left || socket_is_stream(sk))	/* which has waited for all */
+	if (!left || (socket_is_stream(sk) && !sk->pinned))	/* which has waited for all */
 		return false;
 	res = host_poll(&p, 1, min(left, (u64)PEEK_NS));
 	if (res != -EAGAIN && res != 0 && !wait_again(w, &res))

@@ -187,14 +187,15 @@ out:
 	return err;
 }
 
-/* What the host's socket tells only with its own receive: control messages and error queue. */
+/* What the host's socket tells only with its own receive: control messages, error queue, marks. */
 static bool needs_host(int level, int name)
 {
 	switch (level) {
 	case SOL_SOCKET:
 		return name == SO_TIMESTAMP_OLD || name == SO_TIMESTAMPNS_OLD ||
 		       name == SO_TIMESTAMPING_OLD || name == SO_TIMESTAMP_NEW ||
-		       name == SO_TIMESTAMPNS_NEW || name == SO_TIMESTAMPING_NEW;
+		       name == SO_TIMESTAMPNS_NEW || name == SO_TIMESTAMPING_NEW ||
+		       name == SO_OOBINLINE;
 	case IPPROTO_IP:
 		return name == IP_RECVERR;
 	case SOL_IPV6:
@@ -211,7 +212,7 @@ static int set_host(struct socket *sk, int level, int name, const u8 *val, int l
 	int v[2] = { 0, 0 }, err = 0;
 
 	if (needs_host(level, name))
-		sk->pinned = true;
+		socket_pin(sk);
 	__builtin_memcpy(v, val, min(len, (int)sizeof(v)));
 	/* Options apply to what is sent from now on. */
 	stream_settle(sk);

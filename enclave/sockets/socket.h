@@ -50,7 +50,7 @@ struct socket {
 	/* stream.c */
 	struct stream *_Atomic stream;	/* NULL: not yet, or never */
 	bool own;			/* TCP, made by the guest, and rings are there */
-	_Atomic bool pinned;		/* something that only the host's socket can do was asked for */
+	_Atomic bool pinned;		/* socket_pin() */
 	_Atomic bool connected, listening;
 	_Atomic bool no_send, full;	/* before it is a stream: SHUT_WR came; no room at the host */
 	_Atomic int linger;		/* s; negative: none */
@@ -116,6 +116,9 @@ bool stream_switch(struct socket *sk);
 bool stream_waited_for(struct socket *sk, struct poll_table *pt);
 bool socket_is_stream(struct socket *sk);
 bool stream_may_own(int domain, int type, int proto);
+/* Something was asked for that only the host's own receive knows: it never becomes a stream, or
+ * goes back as far. */
+void socket_pin(struct socket *sk);
 void stream_listening(struct socket *sk);		/* listen() was called */
 void stream_note_connect(const struct host_addr *a);
 int stream_take_error(struct socket *sk);
@@ -123,7 +126,7 @@ void stream_settle(struct socket *sk);			/* what was sent is with the host, if i
 void stream_limit(struct socket *sk, u32 bytes);	/* SO_SNDBUF */
 u32 stream_unread(struct socket *sk);
 u32 stream_unsent(struct socket *sk);
-/* Where a file is about to be passed out: -EINVAL if it is a stream; else it never becomes one. */
+/* Where a file is about to be passed out: -EINVAL if something of a stream is in here. */
 int socket_pass(struct file *f) __must_check;
 void stream_exit(void);					/* the process ends: all that was sent goes */
 

@@ -13,6 +13,7 @@
 #define IN_BITS		(EPOLLIN | EPOLLRDNORM)
 #define OUT_BITS	(EPOLLOUT | EPOLLWRNORM)
 #define EXIT_NS		(10 * NSEC_PER_SEC)
+#define PASS_NS		(NSEC_PER_SEC / 4)
 
 enum { SHUT_RD, SHUT_WR, SHUT_RDWR };
 
@@ -178,8 +179,17 @@ bool stream_switch(struct socket *sk)
 	atomic_store(&sk->ops, &stream_socket_ops);
 	stream_rx_start(s);
 	stream_tx_start(s);
+	if (sk->pinned)		/* meanwhile */
+		stream_rx_by_host(s);
 	wake_up_all(&sk->ready.queue, 0);
 	return true;
+}
+
+void socket_pin(struct socket *sk)
+{
+	sk->pinned = true;
+	if (socket_is_stream(sk))
+		stream_rx_by_host(stream_of(sk));
 }
 
 /* ---- as a file ---- */
@@ -193,6 +203,8 @@ static u32 stream_poll(struct socket *sk, struct poll_table *pt)
 	if (pt) {
 		pt->rings |= 1ull << s->ring;
 		/* Urgent data shows only outside. */
+		if (pt->events & EPOLLPRI && !sk->pinned)
+			socket_pin(sk);
 		if (pt->events & EPOLLPRI && pt->host)
 			pt->host(pt, sk->hostfd, EPOLLPRI);
 		if (pt->wait || s->rx_late)
@@ -387,6 +399,13 @@ void stream_exit(void)
 		async_drain(is_busy, EXIT_NS);
 }
 
+/* Nothing is in here that its other holders could miss. */
+static bool passable(struct stream *s, u64 arg)
+{
+	return !s->queued && s->rx_op != RX_ONE && s->rx_op != RX_MULTI &&
+	       (s->tx_op == TX_IDLE || s->tx_op == TX_ROOM);
+}
+
 int socket_pass(struct file *f)
 {
 	static _Atomic bool told;
@@ -394,11 +413,12 @@ int socket_pass(struct file *f)
 
 	if (!is_socket(f))
 		return 0;
-	sk->pinned = true;
-	if (!sk->stream)
+	socket_pin(sk);
+	if (!socket_is_stream(sk) || !stream_wait(stream_of(sk), passable, 0, PASS_NS))
 		return 0;
 	if (!atomic_exchange(&told, true))
-		log_warn("a TCP socket in use cannot be passed over a socket (SCM_RIGHTS): EINVAL");
+		log_warn("a TCP socket with data unread or unsent cannot be passed over a socket "
+			 "(SCM_RIGHTS): EINVAL");
 	return -EINVAL;
 }
 

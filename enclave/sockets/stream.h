@@ -20,6 +20,7 @@
 
 #define STREAM_MOST	(256u << 10)	/* bytes that either direction holds */
 #define STREAM_HELD	16u		/* buffers of the ring that one socket holds */
+#define BULK_ALWAYS	(~0u)
 
 /* A stretch of received bytes: in a buffer of the ring, or copied in. */
 struct seg {
@@ -45,7 +46,8 @@ enum tx_op { TX_IDLE, TX_SEND, TX_ROOM, TX_SHUTDOWN, TX_CLOSE, TX_CLOSED };
 /*
  * What `rx` is in flight for. The first receive is a single one; then it is multishot, unless
  * data comes in bulk: a multishot receive would take in all of it, wanted or not, so then
- * there is a poll, and the guest's receive goes to the host's socket.
+ * there is a poll, and the guest's receive goes to the host's socket. So it does for good when
+ * the guest asks for what only that knows: timestamps, urgent data.
  */
 enum rx_op { RX_IDLE, RX_ONE, RX_MULTI, RX_POLL };
 
@@ -66,7 +68,7 @@ struct stream {
 	enum rx_op rx_op;
 	bool rx_stop;			/* its end was asked for */
 	bool tried;			/* what has arrived so far is no bulk */
-	u32 bulk;			/* > 0: RX_POLL, until so many small receives */
+	u32 bulk;			/* > 0: RX_POLL, until so many small receives, or BULK_ALWAYS */
 	bool at_host;			/* RX_POLL has told: the host's socket has something */
 	bool rx_late;			/* there was no room to start it: whoever reads does */
 	struct seg *head, *tail;
@@ -123,6 +125,7 @@ int stream_error(struct stream *s);
 ssize_t stream_recv(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_ns);
 void stream_rx_start(struct stream *s);		/* if it is not on, and should be */
 void stream_rx_drop(struct stream *s);		/* all that is queued */
+void stream_rx_by_host(struct stream *s);	/* from now on, but for what has arrived */
 /* With the lock. */
 bool stream_readable(const struct stream *s);
 

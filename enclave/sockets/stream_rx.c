@@ -237,7 +237,7 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 		events |= s->told;
 	} else if (res > 0) {
 		if (res == ASYNC_BUF_SIZE)
-			s->bulk = BULK;
+			s->bulk = max(s->bulk, BULK);
 		s->tried = true;
 		arrived(s, res, buf);
 	} else {
@@ -249,6 +249,8 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 	if (!more) {
 		s->rx_op = RX_IDLE;
 		s->rx_stop = false;
+		if (s->bulk == BULK_ALWAYS)
+			events |= IN_BITS;	/* somebody may wait until it is */
 	}
 	stop = more && !s->rx_stop && (s->eof || s->bulk || too_much(s));
 	s->rx_stop |= stop;
@@ -290,6 +292,21 @@ void stream_rx_start(struct stream *s)
 		end_start(s);
 	if (next)
 		rx_submit(s, next);
+}
+
+void stream_rx_by_host(struct stream *s)
+{
+	bool stop;
+
+	spin_lock(&s->lock);
+	s->bulk = BULK_ALWAYS;
+	stop = (s->rx_op == RX_ONE || s->rx_op == RX_MULTI) && !s->rx_stop;
+	s->rx_stop |= stop;
+	spin_unlock(&s->lock);
+	while (stop && async_cancel(&s->rx)) {
+		async_kick(s->ring);
+		async_reap(s->ring);
+	}
 }
 
 void stream_rx_drop(struct stream *s)
@@ -413,7 +430,7 @@ static ssize_t from_host(struct stream *s, struct host_msg *m, u32 flags)
 	n = host_socket_ops.recv(s->sk, m, flags, HOST_NOWAIT);
 	spin_lock(&s->lock);
 	s->at_host = false;
-	if (n > 0 && !(flags & MSG_PEEK)) {
+	if (n > 0 && !(flags & MSG_PEEK) && s->bulk != BULK_ALWAYS) {
 		s->bulk = n >= (ssize_t)SMALL ? BULK : s->bulk ? s->bulk - 1 : 0;
 	} else if (n == 0) {
 		s->eof = true;
@@ -437,6 +454,7 @@ ssize_t stream_recv(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_n
 	struct stream *s = stream_of(sk);
 	bool wait = wait_ns != HOST_NOWAIT, looked = false;
 	u64 want = min((u64)sk->rcvlowat, m->data->left);
+	u32 control = m->controllen;
 	ssize_t n;
 	int err = 0;
 
@@ -444,20 +462,22 @@ ssize_t stream_recv(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_n
 		return host_socket_ops.recv(sk, m, flags, HOST_NOWAIT);
 	if (m->addr)
 		m->addr->len = 0;
-	m->controllen = 0;
 	m->flags = 0;
 	/* Otherwise MSG_WAITALL is the caller's, who takes piece by piece. */
 	if (flags & MSG_PEEK && flags & MSG_WAITALL)
 		want = m->data->left;
 	want = max(want, (u64)1);
-	if (want > 1 && s->bulk && !s->at_host)
+	if (want > 1 && s->bulk && s->bulk != BULK_ALWAYS && !s->at_host)
 		s->bulk = 0;		/* only what is here can be counted */
 	for (;;) {
 		if (!wait || err || enough(s, want)) {
 			mutex_lock(&s->reader);
+			m->controllen = 0;
 			n = take(s, m->data, flags & MSG_PEEK);
-			if (!n && m->data->left)
+			if (!n && m->data->left) {
+				m->controllen = s->bulk == BULK_ALWAYS ? control : 0;
 				n = from_host(s, m, flags);
+			}
 			else if (!n && !s->queued && !s->at_host)
 				n = -EAGAIN;
 			mutex_unlock(&s->reader);

@@ -618,8 +618,22 @@ static void test_passing(void **state)
 	assert_int_equal(socket_pass(&file), 0);
 	assert_false(stream_switch(sk));	/* others have it, too */
 	free(sk);
+	/* one that receives by ring stops, then the host's socket is all there is */
 	sk = stream();
 	assert_int_equal(socket_pass(&file), -EINVAL);
+	assert_int_equal(last()->kind, CANCEL);
+	arrive(sk, "late", false);
+	assert_int_equal(socket_pass(&file), -EINVAL);
+	assert_int_equal(get(sk, 10, 0), 4);
+	assert_int_equal(last()->rq.opcode, RAKIS_OP_POLL_ADD);
+	assert_int_equal(socket_pass(&file), 0);
+	complete(&sk->stream->rx, POLLIN);
+	host_recv_res = 100;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(get(sk, 1000, 0), 100);
+		assert_int_equal(last()->rq.opcode, RAKIS_OP_POLL_ADD);
+		complete(&sk->stream->rx, POLLIN);
+	}
 	finish(sk);
 }
 

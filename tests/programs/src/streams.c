@@ -524,6 +524,104 @@ static void test_flags(void)
 	close(p[1]);
 }
 
+/* A connection that has been waited for and read from. */
+static void used_pair(int p[2])
+{
+	struct pollfd in = { .events = POLLIN };
+	char b[8];
+
+	pair(p);
+	in.fd = p[1];
+	for (int i = 0; i < 3; i++) {
+		CHECK(poll(&in, 1, 2) == 0);
+		CHECK(send(p[0], "used", 4, 0) == 4 && poll(&in, 1, 2000) == 1);
+		CHECK(recv(p[1], b, 8, 0) == 4);
+	}
+	FAILS(recv(p[1], b, 8, MSG_DONTWAIT), EAGAIN);
+}
+
+/* Receive up to n bytes when they come; what the control message of this kind says, or NULL. */
+static void *control(int fd, long n, long want, int level, int type)
+{
+	static char c[256] __attribute__((aligned(8))), b[64];
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	struct iovec v = { b, n };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = c, .msg_controllen = sizeof(c) };
+
+	CHECK(poll(&in, 1, 2000) == 1);
+	CHECK(recvmsg(fd, &m, 0) == want);
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h))
+		if (h->cmsg_level == level && h->cmsg_type == type)
+			return CMSG_DATA(h);
+	return NULL;
+}
+
+/* What is asked for only after a connection was used for a while. */
+static void test_late_wishes(void)
+{
+	struct pollfd pri = { .events = POLLPRI };
+	int p[2], s[2], on = 1, mark, *got;
+	union { char room[CMSG_SPACE(sizeof(int))]; struct cmsghdr h; } c;
+	struct iovec v = { "f", 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
+	struct timespec *t;
+	char b[16];
+
+	used_pair(p);
+	MUST(setsockopt(p[1], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)));
+	nap(50);		/* the kernel takes its time to begin */
+	CHECK(send(p[0], "timed", 5, 0) == 5);
+	t = control(p[1], 16, 5, SOL_SOCKET, SCM_TIMESTAMPNS);
+	CHECK(t && labs(t->tv_sec - time(NULL)) < 5);
+	MUST(setsockopt(p[1], IPPROTO_TCP, TCP_INQ, &on, sizeof(on)));
+	CHECK(send(p[0], "counted", 7, 0) == 7);
+	got = control(p[1], 4, 4, IPPROTO_TCP, TCP_CM_INQ);
+	CHECK(got && *got == 3);
+	CHECK(recv(p[1], b, 16, 0) == 3);
+	/* and it ends as always */
+	CHECK(shutdown(p[0], SHUT_WR) == 0 && recv(p[1], b, 16, 0) == 0);
+	close(p[0]);
+	close(p[1]);
+
+	/* urgent data: beside, then in line */
+	used_pair(p);
+	CHECK(ioctl(p[1], SIOCATMARK, &mark) == 0 && mark == 0);
+	CHECK(send(p[0], "ab!", 3, MSG_OOB) == 3);
+	pri.fd = p[1];
+	CHECK(poll(&pri, 1, 2000) == 1 && pri.revents == POLLPRI);
+	CHECK(recv(p[1], b, 16, 0) == 2 && ioctl(p[1], SIOCATMARK, &mark) == 0 && mark == 1);
+	CHECK(recv(p[1], b, 16, MSG_OOB) == 1 && b[0] == '!');
+	close(p[0]);
+	close(p[1]);
+	used_pair(p);
+	pri.fd = p[1];
+	MUST(setsockopt(p[1], SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)));
+	CHECK(send(p[0], "cd?", 3, MSG_OOB) == 3 && poll(&pri, 1, 2000) == 1);
+	CHECK(recv(p[1], b, 16, 0) == 2 && recv(p[1], b, 16, 0) == 1 && b[0] == '?');
+	close(p[0]);
+	close(p[1]);
+
+	/* another holder */
+	used_pair(p);
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	c.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(&c.h), &p[1], sizeof(int));
+	CHECK(sendmsg(s[0], &m, 0) == 1);
+	got = control(s[1], 1, 1, SOL_SOCKET, SCM_RIGHTS);
+	CHECK(got && *got != p[1]);
+	CHECK(send(p[0], "to", 2, 0) == 2 && got && recv(*got, b, 16, 0) == 2);
+	CHECK(got && send(*got, "fro", 3, 0) == 3 && recv(p[0], b, 16, 0) == 3);
+	CHECK(close(p[1]) == 0);
+	CHECK(send(p[0], "still", 5, 0) == 5 && got && recv(*got, b, 16, 0) == 5);
+	if (got)
+		close(*got);
+	CHECK(recv(p[0], b, 16, 0) == 0);
+	close(p[0]);
+	close(s[0]);
+	close(s[1]);
+}
+
 int main(void)
 {
 	struct rlimit limit = { 2 * MANY + 100, 2 * MANY + 100 };
@@ -539,6 +637,7 @@ int main(void)
 	}
 	alarm(100);
 	test_flags();
+	test_late_wishes();
 	test_errors();
 	test_close_with_data();
 	test_deaf();
