@@ -4,6 +4,7 @@
 #define RAKIS_CLI_CLI_H
 
 int cmd_run(int argc, char **argv);
+int cmd_net(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -12,6 +12,7 @@ static const struct command {
 	const char *what;
 } commands[] = {
 	{ "run", cmd_run, "run a program" },
+	{ "net", cmd_net, "UDP by AF_XDP: the XDP program on an interface, and who may use it" },
 	{ "stats", cmd_stats, "show the counters of a running instance" },
 	{ "doctor", cmd_doctor, "tell what this machine can do, what is missing, how to get it" },
 };

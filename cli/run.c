@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boundary/xsk.h"
 #include "cli/cli.h"
 #include "host/host.h"
 
@@ -17,6 +18,8 @@ static const char help[] =
 "  --io exit|ring        how requests reach the host (default: exit)\n"
 "  --kick POLICY         who tells the kernel of work on rings: inline, monitor, sqpoll, or\n"
 "                        auto (default: by the number of processors)\n"
+"  --net IFACE[,queues=N]\n"
+"                        UDP by AF_XDP on this interface (rakis net --help)\n"
 "  --root DIR            DIR is the program's root directory\n"
 "  --env K=V             set an environment variable; may be repeated\n"
 "  --memory SIZE         memory of the program and the libOS, e.g. 512M, 4G (default: 64G,\n"
@@ -30,7 +33,7 @@ static const char help[] =
 
 enum {
 	OPT_IO = 1, OPT_KICK, OPT_URING_MASK, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE,
-	OPT_LOG, OPT_HELP, OPT_LATER,
+	OPT_LOG, OPT_NET, OPT_HELP, OPT_LATER,
 };
 
 static const struct option options[] = {
@@ -46,7 +49,7 @@ static const struct option options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "sgx", optional_argument, NULL, OPT_LATER },
 	{ "sgx-cost", required_argument, NULL, OPT_LATER },
-	{ "net", required_argument, NULL, OPT_LATER },
+	{ "net", required_argument, NULL, OPT_NET },
 	{ "manifest", required_argument, NULL, OPT_LATER },
 	{ 0 }
 };
@@ -91,6 +94,23 @@ static int index_of(const char *name, const char *const *names, int n)
 	for (int i = 0; i < n; i++)
 		if (!strcmp(name, names[i]))
 			return i;
+	return -1;
+}
+
+/* IFACE[,queues=N] */
+static int parse_net(struct run_options *opt, char *text)
+{
+	char *comma = strchr(text, ','), *end = NULL;
+
+	opt->net = text;
+	if (!comma)
+		return 0;
+	*comma++ = 0;
+	if (!strncmp(comma, "queues=", 7))
+		opt->net_queues = strtoul(comma + 7, &end, 10);
+	if (end && !*end && opt->net_queues >= 1 && opt->net_queues <= RAKIS_XSK_MOST)
+		return 0;
+	message("--net %s,%s: after the interface there may be ,queues=N, 1 to %u", text, comma, RAKIS_XSK_MOST);
 	return -1;
 }
 
@@ -146,6 +166,10 @@ static int parse(struct run_options *opt, int argc, char **argv)
 				return EXIT_USAGE;
 			}
 			opt->log_level = level;
+			break;
+		case OPT_NET:
+			if (parse_net(opt, optarg))
+				return EXIT_USAGE;
 			break;
 		case OPT_LATER:
 			message("--%s is not in this version", options[index].name);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "host/host.h"
+#include "host/net/net.h"
 #include "host/thread.h"
 
 #define CPUID_MOST	160
@@ -123,6 +124,8 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 	boot.arena_size = host.arena_size;
 	boot.windows = host.windows;
 	boot.stats = (uint64_t)host.stats;
+	boot.xsks = host.nxsks;
+	boot.net_page = net_page();
 	boot.io_mode = opt->io_mode;
 	boot.flags = opt->trace ? RAKIS_BOOT_TRACE : 0;
 	boot.log_level = opt->log_level;

@@ -6,6 +6,7 @@
 
 #include "host/executor.h"
 #include "host/host.h"
+#include "host/net/net.h"
 #include "host/patch_table.h"
 #include "host/ring.h"
 #include "host/thread.h"
@@ -52,6 +53,12 @@ int64_t exec_library(void *thread, void *request)
 		return log_text(arena_at(rq->addr, rq->len), rq->len);
 	case RAKIS_OP_URING_SETUP:
 		return uring_set_up(rq->fd, arena_at(rq->addr, sizeof(struct rakis_uring)));
+	case RAKIS_OP_NET_SETUP:
+		return net_set_up(rq->fd, arena_at(rq->addr, sizeof(struct rakis_xsk)));
+	case RAKIS_OP_NET_CLAIM:
+		return net_claim(rq->fd, rq->op_flags);
+	case RAKIS_OP_NET_ROUTE:
+		return net_route(arena_at(rq->addr, sizeof(struct rakis_route)));
 	case RAKIS_OP_PATCH_TABLE:
 		table = arena_at(rq->addr, rq->len * (uint64_t)sizeof(*table));
 		return table ? patch_table(rq->fd, table, rq->len, rq->off) : -EINVAL;

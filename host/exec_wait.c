@@ -19,13 +19,14 @@
 #include "host/executor.h"
 #include "host/ring.h"
 #include "host/thread.h"
+#include "host/xsk.h"
 
 #define STREAM		(~0ull)		/* `off` of what has no position, or its own */
 #define NS		1000000000ull
 #define FEW_POLLS	16u
 #define MANY_POLLS	65536u
 #define FEW_EVENTS	256u
-#define OTHERS		(1 + RAKIS_URING_MOST)	/* descriptors in a poll besides those asked for */
+#define OTHERS		(1 + RAKIS_URING_MOST + RAKIS_XSK_MOST)	/* descriptors in a poll besides those asked for */
 #define BOUND		500000		/* ns */
 #define MOMENT		15000		/* ns */
 
@@ -159,7 +160,7 @@ static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struc
 	struct bound b;
 	long res, ready;
 
-	if (!n && t->rings && !(t->rings & (t->rings - 1)))
+	if (!n && t->rings && !(t->rings & (t->rings - 1)) && !t->xsks)
 		return sleep_in_ring(t, p);
 	fds[n] = (struct pollfd){ .fd = t->wake_fd, .events = POLLIN };
 	for (uint32_t m = t->rings; m; m &= m - 1) {
@@ -172,7 +173,11 @@ static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struc
 			return -EINTR;
 		fds[all++] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
 	}
-	bound_rings(&b, t, p, t->busy & t->rings);
+	/* Polling one has the kernel take what is to be sent, too. */
+	for (uint32_t m = t->xsks & ~t->busy; m; m &= m - 1)
+		fds[all++] = (struct pollfd){
+			.fd = host_xsks[__builtin_ctz(m / RAKIS_XSK_BIT(0))].fd, .events = POLLIN };
+	bound_rings(&b, t, p, t->busy & (t->rings | t->xsks));
 	atomic_store(&t->asleep, ASLEEP_POLL);
 	res = call_unless(&t->wake, SYS_ppoll, (long)fds, all, (long)b.limit, 0, 8, 0);
 	atomic_store(&t->asleep, AWAKE);

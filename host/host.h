@@ -42,6 +42,8 @@ struct run_options {
 	uint32_t log_level;		/* enum rakis_log_level */
 	int kick;			/* enum kick */
 	const char *uring_mask;		/* for tests: what to hide of the kernel's io_uring; or NULL */
+	const char *net;		/* interface for UDP by AF_XDP; or NULL */
+	uint32_t net_queues;		/* 0: as many as it has */
 	bool stats, trace;
 };
 
@@ -56,6 +58,7 @@ struct host {
 	uint64_t arena, arena_size;
 	uint64_t windows;		/* RAKIS_WINDOWS of them; 0: none */
 	struct rakis_stats *stats;
+	uint32_t nxsks;			/* AF_XDP sockets for UDP; 0: none */
 	int kick;			/* enum kick */
 	const char *uring_mask;
 	bool print_stats;		/* at the end */

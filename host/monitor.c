@@ -29,6 +29,7 @@
 #include "host/executor.h"
 #include "host/host.h"
 #include "host/ring.h"
+#include "host/xsk.h"
 
 #define US		1000ull
 #define MS		(1000 * US)
@@ -76,6 +77,9 @@ static _Bool anything_queued(void)
 	for (uint32_t i = 0; i < host_nrings; i++)
 		if (ring_queued(&host_rings[i]))
 			return 1;
+	for (uint32_t i = 0; i < host_nxsks; i++)
+		if (xsk_queued(&host_xsks[i]))
+			return 1;
 	return 0;
 }
 
@@ -111,6 +115,15 @@ static _Bool look_late(void)
 		active |= head != r->seen_head;
 		r->seen_head = head;
 	}
+	for (uint32_t i = 0; i < host_nxsks; i++) {
+		struct host_xsk *x = &host_xsks[i];
+		uint32_t consumer = atomic_load(x->tx_consumer);
+
+		if (xsk_queued(x) && consumer == x->seen)
+			xsk_kick(x);
+		active |= consumer != x->seen;
+		x->seen = consumer;
+	}
 	return active;
 }
 
@@ -138,6 +151,8 @@ static void watch(void)
 		atomic_fetch_add(&beat, 1);
 		for (uint32_t i = 0; i < host_nrings; i++)
 			any |= submit(&host_rings[i]);
+		for (uint32_t i = 0; i < host_nxsks; i++)
+			any |= xsk_queued(&host_xsks[i]) && xsk_kick(&host_xsks[i]);
 		idle = now() - last;
 		if (any)
 			last += idle;
@@ -235,7 +250,7 @@ void monitor_watch(void)
 	uint64_t t = now();
 	int alive;
 
-	if (host.kick == KICK_SQPOLL || !stack || atomic_exchange(&at_it, 1))
+	if (!stack || atomic_exchange(&at_it, 1))
 		return;
 	alive = monitor_pid;
 	if (alive && (seen != beat || !since)) {

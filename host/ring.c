@@ -8,10 +8,11 @@
 #include "host/host.h"
 #include "host/ring.h"
 #include "host/thread.h"
+#include "host/xsk.h"
 
 #define YIELDS		10000
 #define WATCH_EXITS	64u
-#define MASK(rings, n)	((uint32_t)((rings) >> (n)) & ((1u << RAKIS_URING_MOST) - 1))
+#define MASK(rings, n)	((uint32_t)((rings) >> (n)) & 0xffff)
 
 struct host_ring host_rings[RAKIS_URING_MOST];
 _Atomic uint32_t host_nrings;
@@ -75,24 +76,43 @@ uint32_t ring_reasons(const struct host_ring *r, uint32_t *all)
 	return n;
 }
 
+/* The monitor submits; only what does not fit cannot wait for it. */
+static _Bool monitor_does(uint32_t queued, uint32_t room)
+{
+	return host.kick == KICK_MONITOR && monitor_pid && queued <= room / 2;
+}
+
+static void kick_xsks(uint32_t which)
+{
+	for (; which; which &= which - 1) {
+		const struct host_xsk *x = &host_xsks[__builtin_ctz(which / RAKIS_XSK_BIT(0))];
+
+		if (!monitor_does(xsk_queued(x), RAKIS_XSK_ENTRIES))
+			xsk_kick(x);
+	}
+}
+
 void rings_begin(struct thread *t, const struct rakis_request *rq)
 {
 	uint32_t all = (1u << atomic_load_explicit(&host_nrings, memory_order_acquire)) - 1;
+	uint32_t xsks = RAKIS_XSK_BIT(atomic_load_explicit(&host_nxsks, memory_order_acquire)) -
+			RAKIS_XSK_BIT(0);
 	uint32_t submit = MASK(rq->rings, 0) & all;
 
 	t->rings = MASK(rq->rings, 16) & all;
+	t->xsks = MASK(rq->rings, 16) & xsks;
 	t->loud = MASK(rq->rings, 32);
 	t->busy = MASK(rq->rings, 48);
+	kick_xsks(MASK(rq->rings, 0) & xsks);
 	for (; submit; submit &= submit - 1) {
 		struct host_ring *r = &host_rings[__builtin_ctz(submit)];
 
-		/* The monitor submits; only what does not fit cannot wait for it. */
-		if (host.kick != KICK_MONITOR || !monitor_pid || ring_queued(r) > RAKIS_URING_SQ_ENTRIES / 2)
+		if (!monitor_does(ring_queued(r), RAKIS_URING_SQ_ENTRIES))
 			ring_submit(r);
 	}
-	if (!all)
+	if (!all && !xsks)
 		return;
-	if (rq->opcode == RAKIS_OP_KICK && host.kick != KICK_SQPOLL)
+	if (rq->opcode == RAKIS_OP_KICK)
 		monitor_wake();
 	if (!monitor_pid || !(++t->exits % WATCH_EXITS))
 		monitor_watch();

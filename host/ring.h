@@ -47,6 +47,8 @@ static inline uint32_t ring_queued(const struct host_ring *r)
 
 /* ---- uring.c ---- */
 
+/* Settle host.kick where it is KICK_AUTO. */
+void kick_choose(void);
 /* Set one up and fill in `out`: 0 or a negative errno. */
 int uring_set_up(int number, struct rakis_uring *out);
 

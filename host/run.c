@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "host/host.h"
+#include "host/net/net.h"
 #include "host/thread.h"
 
 #define ARENA_SIZE (64ull << 20)
@@ -95,6 +96,8 @@ void run(const struct run_options *opt)
 	if (lack)
 		die(EXIT_RAKIS, "this machine has no %s; rakis doctor tells more", lack);
 	image = image_open();
+	if (opt->net)
+		host.nxsks = net_open(opt->net, opt->net_queues);
 	if (opt->root)
 		root_change(opt->root);
 	program_find(&program, opt->argv[0], opt->env);

@@ -27,6 +27,7 @@ struct thread {
 	_Atomic int asleep;	/* enum asleep */
 	int wake_fd;		/* eventfd */
 	uint32_t rings;		/* what ends the sleep of the request at hand: a bit each */
+	uint32_t xsks;		/* the same, of AF_XDP sockets (RAKIS_XSK_BIT) */
 	uint32_t loud;		/* and those on which quiet completions do, too */
 	uint32_t batch;		/* and how many completions are worth a moment */
 	uint32_t exits;

@@ -21,13 +21,6 @@
 
 static struct io_uring rings[RAKIS_URING_MOST];
 
-static unsigned int cpus(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
-}
-
 /* The highest opcode that the mask leaves. */
 static unsigned int last_opcode(void)
 {
@@ -181,6 +174,15 @@ static void say_why(int err)
 		message("io_uring cannot be set up (%s): all I/O goes by exit", strerror(-err));
 }
 
+void kick_choose(void)
+{
+	cpu_set_t set;
+
+	if (host.kick == KICK_AUTO)
+		host.kick = !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) >= 4 ?
+			KICK_MONITOR : KICK_INLINE;
+}
+
 int uring_set_up(int number, struct rakis_uring *out)
 {
 	struct rakis_uring filled = { 0 };
@@ -191,8 +193,7 @@ int uring_set_up(int number, struct rakis_uring *out)
 	if (!out || number < 0 || (unsigned int)number != host_nrings || number >= (int)RAKIS_URING_MOST)
 		return -EINVAL;
 	ring = &rings[number];
-	if (host.kick == KICK_AUTO)
-		host.kick = cpus() >= 4 ? KICK_MONITOR : KICK_INLINE;
+	kick_choose();
 	err = host.uring_mask && !strcmp(host.uring_mask, "off") ? -ENOSYS : create(ring, &p, number);
 	if (!err && !(p.features & IORING_FEAT_EXT_ARG)) {
 		io_uring_queue_exit(ring);
@@ -209,7 +210,7 @@ int uring_set_up(int number, struct rakis_uring *out)
 	provide_buffers(ring, &filled);
 	publish(&host_rings[number], ring);
 	atomic_store_explicit(&host_nrings, number + 1, memory_order_release);
-	if (!number && host.kick != KICK_SQPOLL && monitor_start()) {
+	if (!number && host.kick != KICK_SQPOLL && !monitor_pid && monitor_start()) {
 		/* Without it, what is queued is told of by exits alone. */
 		filled.asleep = 0;
 		filled.kick_inline = 1;
