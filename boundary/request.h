@@ -78,6 +78,7 @@ enum rakis_op {
 	RAKIS_OP_SEND		= 26,	/* fd, addr, len, op_flags: MSG_* */
 	RAKIS_OP_RECV		= 27,
 	RAKIS_OP_OPENAT2	= 28,	/* fd: dirfd, addr: path, off: struct open_how *, len: its size; by exit,
+					   op_flags: O_CREAT and O_TRUNC again,
 					   addr3: struct statx * for what was opened, or 0 */
 	RAKIS_OP_SHUTDOWN	= 34,	/* fd, len: how */
 	RAKIS_OP_RENAMEAT	= 35,	/* fd, addr; len: new dirfd, off: new path; op_flags */

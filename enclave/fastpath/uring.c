@@ -144,12 +144,32 @@ int uring_submit(struct uring *u, const struct rakis_request *rq, const struct u
 	u->live++;
 	*s = (struct uring_slot){
 		.owner = how->owner, .generation = s->generation, .most = how->most,
-		.opcode = rq->opcode, .live = true, .multishot = how->multishot, .buffers = how->buffers,
+		.entry = u->sq.own, .opcode = rq->opcode, .live = true, .multishot = how->multishot, .buffers = how->buffers,
 	};
 	sqe.user_data = uring_user_data(u, slot) | (how->quiet ? RAKIS_URING_QUIET : 0);
 	untrusted_write(uptr_add(u->sqes, ring_slot(&u->sq, 0) * sizeof(sqe)), &sqe, sizeof(sqe));
 	ring_advance(&u->sq, 1);
 	return slot;
+}
+
+bool uring_extend(struct uring *u, u32 slot, u32 generation, u32 len, u32 op_flags)
+{
+	struct uring_slot *s;
+	struct uptr word;
+
+	if (!uring_is_live(u, slot, generation))
+		return false;
+	s = slot_of(u, slot);
+	ring_refresh(&u->sq);
+	/* The entries from `other` to `own` are those that the kernel has not taken. */
+	if (s->entry - u->sq.other >= ring_used(&u->sq))
+		return false;
+	s->most = max(s->most, len);
+	/* One word: the kernel, should it be looking, meets either length. */
+	word = uptr_add(u->sqes, (s->entry & u->sq.mask) * sizeof(struct rakis_request) +
+			offsetof(struct rakis_request, len));
+	untrusted_store(word, len | (u64)op_flags << 32);
+	return true;
 }
 
 /* ---- completions ---- */

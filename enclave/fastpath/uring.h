@@ -28,6 +28,7 @@ struct uring_slot {
 	u32 generation;
 	u32 next_free;
 	u32 most;		/* bound of the result, as the opcode counts */
+	u32 entry;		/* where it is, or was, in the submission queue */
 	u8 opcode;
 	bool live, multishot, buffers;
 };
@@ -86,6 +87,11 @@ struct uring_how {
  */
 int uring_submit(struct uring *u, const struct rakis_request *rq, const struct uring_how *how,
 		 u32 reserve) __must_check;
+/*
+ * Make a request longer that may still be in the submission queue. False: it is no longer
+ * there. True: probably in time; the result tells how much went.
+ */
+bool uring_extend(struct uring *u, u32 slot, u32 generation, u32 len, u32 op_flags) __must_check;
 /* user_data of the live request in `slot`. */
 u64 uring_user_data(const struct uring *u, u32 slot);
 /* Is the slot live, still with this generation? */

@@ -30,7 +30,7 @@ struct hostfile {
 	u32 mode;		/* st_mode */
 	bool pos_at_host;	/* an append moved the host's position: f->pos follows */
 	bool dir_in_step;	/* the host's directory position is f->pos */
-	bool locked;		/* POSIX locks were taken through it */
+	bool locked;		/* locks were taken through it */
 	_Atomic bool fresh;	/* `opened` has not been told yet */
 	struct opened opened;
 	struct ready ready;	/* streams */
@@ -254,9 +254,14 @@ void hostfile_lock_taken(struct file *f)
 
 static void hostfile_release(struct file *f)
 {
-	window_drop(&((struct hostfile *)f->priv)->window);
-	host_close(fd_of(f));
-	kfree(f->priv);
+	struct hostfile *h = f->priv;
+
+	window_drop(&h->window);
+	if (S_ISREG(h->mode) && (f->flags & O_ACCMODE) == O_RDONLY && !h->locked)
+		host_close_later(h->fd);
+	else
+		host_close(h->fd);
+	kfree(h);
 }
 
 static int hostfile_reopen(struct file *f, u32 flags, struct file **out)

@@ -142,6 +142,24 @@ int async_submit(u32 ring, struct async *a, const struct rakis_request *rq, u32 
 	return queue(ring, a, rq, &how);
 }
 
+int async_forget(u32 ring, const struct rakis_request *rq)
+{
+	struct uring_how how = { 0 };
+
+	return queue(ring, NULL, rq, &how);
+}
+
+bool async_extend(struct async *a, u32 len, u32 op_flags)
+{
+	struct async_ring *r = async_rings[a->ring];
+	bool done;
+
+	spin_lock(&r->submit);
+	done = uring_extend(&r->u, a->slot, a->generation, len, op_flags);
+	spin_unlock(&r->submit);
+	return done;
+}
+
 int async_poll_multishot(u32 ring, struct async *a, int fd, u32 events)
 {
 	struct rakis_request rq = {

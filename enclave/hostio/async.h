@@ -61,6 +61,10 @@ u32 async_home_ring(void);		/* of the running thread */
  * exit or try later. On success `a` is in flight.
  */
 int async_submit(u32 ring, struct async *a, const struct rakis_request *rq, u32 most) __must_check;
+/* Nobody wants to know how it ends. */
+int async_forget(u32 ring, const struct rakis_request *rq) __must_check;
+/* More of the same, if the kernel has not taken it yet: what it takes its result will tell. */
+bool async_extend(struct async *a, u32 len, u32 op_flags) __must_check;
 /*
  * The two multishot ones that RAKIS uses. Bits POLL*; ERR, HUP, NVAL and RDHUP come unasked.
  * Buffers from the ring's own pool.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests on open descriptors other than moving data. */
 #include <linux/fcntl.h>
+#include "hostio/async.h"
 #include "hostio/call.h"
 
 static int plain(u8 op, int fd, u64 off, u32 len, u32 op_flags)
@@ -15,6 +16,14 @@ static int plain(u8 op, int fd, u64 off, u32 len, u32 op_flags)
 int host_close(int fd)
 {
 	return plain(RAKIS_OP_CLOSE, fd, 0, 0, 0);
+}
+
+void host_close_later(int fd)
+{
+	struct rakis_request rq = { .opcode = RAKIS_OP_CLOSE, .fd = fd };
+
+	if (!async_has(RAKIS_OP_CLOSE) || async_forget(async_home_ring(), &rq))
+		(void)!host_close(fd);
 }
 
 int host_fchdir(int fd)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests that name files: paths cross as copies, what comes back is checked. */
+#include <linux/fcntl.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <asm/statfs.h>
@@ -34,6 +35,7 @@ int host_openat(int dirfd, const char *path, u64 flags, u64 mode, struct statx *
 	c.rq.addr = put_path(&c, path);
 	c.rq.off = call_put(&c, &how, sizeof(how));
 	c.rq.len = sizeof(how);
+	c.rq.op_flags = flags & (O_CREAT | O_TRUNC);
 	if (st) {
 		answer = call_room(&c, sizeof(*st));
 		c.rq.addr3 = uptr_number(answer);

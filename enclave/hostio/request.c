@@ -82,6 +82,16 @@ s32 host_exit_request(const struct rakis_request *rq, u32 most)
 }
 
 /*
+ * Nobody sees that these were done, so what is queued need not go first: it goes with what is
+ * queued behind it, or the monitor finds it.
+ */
+static bool only_looks(const struct rakis_request *rq)
+{
+	return rq->opcode == RAKIS_OP_READ || rq->opcode == RAKIS_OP_STATX ||
+	       rq->opcode == RAKIS_OP_WINDOW || (rq->opcode == RAKIS_OP_OPENAT2 && !rq->op_flags);
+}
+
+/*
  * By exit whatever is waited for at once: one exit that does it all costs less than telling
  * another processor and waiting for its answer (several times less where there are few), and
  * a sleep needs its exit anyway. What nobody waits for, or many wait for together, goes by
@@ -93,7 +103,7 @@ s32 host_call(struct rakis_request *rq, u32 most)
 	s32 res;
 
 	if (!(rq->flags & RAKIS_REQ_WAIT)) {
-		rq->rings = rings_for_exit(0, 0);
+		rq->rings = only_looks(rq) ? 0 : rings_for_exit(0, 0);
 		res = host_exit_request(rq, most);
 		if (rq->opcode == RAKIS_OP_WRITE && rq->off != HOST_CURRENT)
 			atomic_fetch_add_explicit(&host_wrote, 1, memory_order_relaxed);

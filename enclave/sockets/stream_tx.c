@@ -14,9 +14,12 @@
 
 #define DIRECT		(32u << 10)	/* from here on at once, by exit */
 #define SETTLE_MOST	64u
+#define BLOCK		2048u		/* the least that a block has room for */
 #define MSG_MORE	0x8000u
 /* What does not change how the bytes go. */
 #define SIMPLE		(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_ZEROCOPY | MSG_SOCK_DEVMEM)
+
+#define SEND_FLAGS(more) (MSG_NOSIGNAL | MSG_WAITALL | ((more) ? MSG_MORE : 0))
 
 #define OUT_BITS	(EPOLLOUT | EPOLLWRNORM)
 
@@ -174,7 +177,7 @@ void stream_tx_submit(struct stream *s, enum tx_op op)
 		rq.opcode = RAKIS_OP_SEND;
 		rq.addr = uptr_number(b->mem.p) + b->sent;
 		rq.len = most = s->tx_len;
-		rq.op_flags = MSG_NOSIGNAL | MSG_WAITALL | (b->more ? MSG_MORE : 0);
+		rq.op_flags = SEND_FLAGS(b->more);
 		break;
 	case TX_ROOM:
 		rq.opcode = RAKIS_OP_POLL_ADD;
@@ -272,14 +275,15 @@ static ssize_t enqueue(struct stream *s, struct iter *it, u32 n, bool more)
 
 	spin_lock(&s->lock);
 	b = s->tx_tail;
-	if (b && b->mem.size - b->used >= 8)
+	/* What does not fit whole begins another block: each is a send of its own. */
+	if (b && b->mem.size - b->used >= min(n, BLOCK))
 		b->filling = true;
 	else
 		b = NULL;
 	fresh = !b;
 	spin_unlock(&s->lock);
 	if (fresh)
-		b = block_new(s, s->tx_queued ? max(n, 4096u) : n);
+		b = block_new(s, max(n, BLOCK));
 	if (!b)
 		return 0;
 	res = fill(b, it, min(n, b->mem.size - b->used));
@@ -300,10 +304,14 @@ static ssize_t enqueue(struct stream *s, struct iter *it, u32 n, bool more)
 	} else if (fresh) {
 		block_free(s, b);
 	}
-	if (s->tx_op == TX_IDLE)
+	if (s->tx_op == TX_IDLE) {
 		next = stream_tx_next(s);
-	else
+	} else {
+		if (s->tx_op == TX_SEND && b == s->tx_head &&
+		    async_extend(&s->tx, b->used - b->sent, SEND_FLAGS(more)))
+			s->tx_len = b->used - b->sent;
 		stream_tx_note(s);
+	}
 	spin_unlock(&s->lock);
 	if (next != TX_IDLE)
 		stream_tx_submit(s, next);

@@ -82,7 +82,7 @@ static long do_lock(struct file *f, u32 cmd, u64 uarg)
 		do
 			err = host_fcntl_lock(fd, try, &fl);
 		while (wait && (err == -EAGAIN || err == -EACCES) && !(err = back_off(&backoff)));
-		if (!err && !get && !ofd && fl.l_type != F_UNLCK)
+		if (!err && !get && fl.l_type != F_UNLCK)
 			hostfile_lock_taken(f);
 	}
 	if (!err && get && put_user(fl, uarg))
@@ -103,6 +103,8 @@ static long do_flock(struct file *f, u32 op)
 	do
 		err = host_flock(fd, what | LOCK_NB);
 	while (err == -EAGAIN && !(op & LOCK_NB) && !(err = back_off(&backoff)));
+	if (!err)
+		hostfile_lock_taken(f);
 	return err;
 }
 

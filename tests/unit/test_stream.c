@@ -70,6 +70,21 @@ int async_poll_multishot(u32 ring, struct async *a, int fd, u32 events)
 	return add(POLL_MULTI, a, NULL);
 }
 
+/* Still in the queue? */
+static bool extends;
+
+bool async_extend(struct async *a, u32 len, u32 op_flags)
+{
+	struct entry *e = &log_[nlog - 1];
+
+	if (!extends)
+		return false;
+	assert_ptr_equal(e->a, a);
+	e->rq.len = len;
+	e->rq.op_flags = op_flags;
+	return true;
+}
+
 int async_cancel(struct async *a)
 {
 	return add(CANCEL, a, NULL);
@@ -447,6 +462,32 @@ static void test_send(void **state)
 	finish(sk);
 }
 
+/* What follows goes with what the host has not taken yet; if it has after all, behind it. */
+static void test_extended(void **state)
+{
+	struct socket *sk = stream();
+	struct stream *s = sk->stream;
+
+	extends = true;
+	for (u32 taken = 3; taken <= 6; taken += 3) {
+		assert_int_equal(put(sk, "one", 0), 3);
+		assert_int_equal(put(sk, "two", 0x8000), 3);
+		assert_int_equal(last()->rq.len, 6);
+		assert_true(last()->rq.op_flags & 0x8000);	/* MSG_MORE */
+		assert_int_equal(loud, 0);
+		complete(&s->tx, taken);
+		if (taken == 3) {
+			assert_string_equal(last()->data, "two");
+			complete(&s->tx, 3);
+		}
+		assert_int_equal(s->tx_queued, 0);
+		assert_int_equal(arena_blocks, 0);
+	}
+	extends = false;
+	assert_int_equal(nlog, 4);
+	finish(sk);
+}
+
 static void test_back_pressure(void **state)
 {
 	static char kib[1025];
@@ -646,6 +687,7 @@ int main(void)
 		cmocka_unit_test_setup(test_bulk, fake_setup),
 		cmocka_unit_test_setup(test_ends, fake_setup),
 		cmocka_unit_test_setup(test_send, fake_setup),
+		cmocka_unit_test_setup(test_extended, fake_setup),
 		cmocka_unit_test_setup(test_back_pressure, fake_setup),
 		cmocka_unit_test_setup(test_order_of_the_end, fake_setup),
 		cmocka_unit_test_setup(test_no_room, fake_setup),

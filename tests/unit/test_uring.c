@@ -174,6 +174,39 @@ static void test_submit(void **state)
 	assert_true(uring_is_valid(&u));
 }
 
+static void test_extend(void **state)
+{
+	int first = submit(owners, false), second = submit(owners, false);
+	u32 at = (m.sq_tail - 2) % SQ, generation = uring_generation(&u, first);
+	struct uring_done d;
+
+	assert_true(uring_extend(&u, first, generation, 20, 5));
+	assert_int_equal(m.sqes[at].len, 20);
+	assert_int_equal(m.sqes[at].msg_flags, 5);
+	assert_int_equal(m.sqes[at].addr, 0x1122334455667788);
+	assert_int_equal(m.sqes[(at + 1) % SQ].len, 9);
+	assert_false(uring_extend(&u, first, generation + 1, 30, 5));
+	assert_false(uring_extend(&u, second + 1, 0, 30, 5));
+	/* taken: the entry may be another's */
+	m.sq_head++;
+	assert_false(uring_extend(&u, first, generation, 30, 5));
+	assert_true(uring_extend(&u, second, uring_generation(&u, second), 8, 0));
+	assert_int_equal(m.sqes[at].len, 20);
+	consume();
+	for (u32 i = 0; i < SQ; i++) {
+		assert_true(submit(owners, false) >= 0);
+		assert_false(uring_extend(&u, first, generation, 30, 5));
+	}
+	/* the bound of the result is the longest there was */
+	post(first, 20, 0);
+	assert_true(match(&d));
+	assert_int_equal(d.most, 20);
+	post(second, 9, 0);
+	assert_true(match(&d));
+	assert_int_equal(d.most, 9);
+	assert_false(uring_extend(&u, first, generation, 30, 5));
+}
+
 static void test_reserve(void **state)
 {
 	struct rakis_request rq = { .opcode = RAKIS_OP_NOP };
@@ -441,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_layouts, setup),
 		cmocka_unit_test_setup(test_submit, setup),
+		cmocka_unit_test_setup(test_extend, setup),
 		cmocka_unit_test_setup(test_reserve, setup),
 		cmocka_unit_test_setup(test_table, setup),
 		cmocka_unit_test_setup(test_completions, setup),
