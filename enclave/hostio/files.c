@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests on open descriptors other than moving data. */
 #include <linux/fcntl.h>
+#include "gate/gate.h"
 #include "hostio/async.h"
 #include "hostio/call.h"
 
@@ -22,7 +23,8 @@ void host_close_later(int fd)
 {
 	struct rakis_request rq = { .opcode = RAKIS_OP_CLOSE, .fd = fd };
 
-	if (!async_has(RAKIS_OP_CLOSE) || async_forget(async_home_ring(), &rq))
+	/* No ring is set up for this. */
+	if (!gate_self()->ring || !async_has(RAKIS_OP_CLOSE) || async_forget(async_home_ring(), &rq))
 		(void)!host_close(fd);
 }
 

@@ -51,7 +51,7 @@ struct statfs;
 
 /* `st` (or NULL): what was opened, as far as STATX_BASIC_STATS; stx_mask 0 if it cannot be told. */
 int host_openat(int dirfd, const char *path, u64 flags, u64 mode, struct statx *st) __must_check;
-/* What was only read, and has no locks: by ring, some time. */
+/* What was only read, and has no locks: by ring if there is one, some time. */
 void host_close_later(int fd);
 int host_close(int fd);
 int host_statx(int dirfd, const char *path, u32 flags, u32 mask, struct statx *out) __must_check;
