@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rakis run: the options. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,12 @@ static const char help[] =
 "  --env K=V             set an environment variable; may be repeated\n"
 "  --memory SIZE         memory of the program and the libOS, e.g. 512M, 4G (default: 64G,\n"
 "                        of addresses; memory is used as it is touched)\n"
+"  --sgx[=emulate]       in an SGX enclave; emulate: on a processor without SGX, which\n"
+"                        protects nothing\n"
+"  --sgx-cost CYCLES     what the emulator charges for leaving and entering (default: 8200)\n"
+"  --signed DIR          the enclave that rakis sign wrote there; otherwise it is signed with\n"
+"                        --key FILE, or the development key\n"
+"  --threads N           threads that may be inside at a time (default: 64)\n"
 "  --stats[=FILE]        print counters at the end, to FILE if given (JSON if it ends in .json)\n"
 "  --trace               print every system call\n"
 "  --log LEVEL           error, warn (default), info, debug\n"
@@ -33,7 +40,8 @@ static const char help[] =
 
 enum {
 	OPT_IO = 1, OPT_KICK, OPT_URING_MASK, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE,
-	OPT_LOG, OPT_NET, OPT_HELP, OPT_LATER,
+	OPT_LOG, OPT_NET, OPT_SGX, OPT_SGX_COST, OPT_SIGNED, OPT_KEY, OPT_THREADS, OPT_HELP,
+	OPT_LATER,
 };
 
 static const struct option options[] = {
@@ -47,8 +55,11 @@ static const struct option options[] = {
 	{ "trace", no_argument, NULL, OPT_TRACE },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "help", no_argument, NULL, OPT_HELP },
-	{ "sgx", optional_argument, NULL, OPT_LATER },
-	{ "sgx-cost", required_argument, NULL, OPT_LATER },
+	{ "sgx", optional_argument, NULL, OPT_SGX },
+	{ "sgx-cost", required_argument, NULL, OPT_SGX_COST },
+	{ "signed", required_argument, NULL, OPT_SIGNED },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "manifest", required_argument, NULL, OPT_LATER },
 	{ 0 }
@@ -114,9 +125,29 @@ static int parse_net(struct run_options *opt, char *text)
 	return -1;
 }
 
+static int number(const char *text, uint64_t *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoull(text, &end, 10);
+	return errno || end == text || *end || *text == '-' ? -1 : 0;
+}
+
+/* Options that only make sense together: what is wrong, or NULL. */
+static const char *check_sgx(const struct run_options *opt)
+{
+	if (!opt->sgx && (opt->sgx_signed || opt->sgx_key || opt->threads))
+		return "--signed, --key and --threads are for --sgx";
+	if (opt->sgx_signed && (opt->sgx_key || opt->threads || opt->memory))
+		return "--signed says what --key, --threads and --memory would: leave them out";
+	return NULL;
+}
+
 /* 0, or the exit status: below 0 for success without a run. */
 static int parse(struct run_options *opt, int argc, char **argv)
 {
+	const char *wrong;
 	int c, index = 0, level;
 
 	while ((c = getopt_long(argc, argv, "+h", options, &index)) != -1) {
@@ -171,6 +202,31 @@ static int parse(struct run_options *opt, int argc, char **argv)
 			if (parse_net(opt, optarg))
 				return EXIT_USAGE;
 			break;
+		case OPT_SGX:
+			if (optarg && strcmp(optarg, "emulate")) {
+				message("--sgx=%s: --sgx or --sgx=emulate", optarg);
+				return EXIT_USAGE;
+			}
+			opt->sgx = optarg ? SGX_EMULATE : SGX_DEVICE_DRIVER;
+			break;
+		case OPT_SGX_COST:
+			if (number(optarg, &opt->sgx_cost)) {
+				message("--sgx-cost %s: not a number of cycles", optarg);
+				return EXIT_USAGE;
+			}
+			break;
+		case OPT_SIGNED:
+			opt->sgx_signed = optarg;
+			break;
+		case OPT_KEY:
+			opt->sgx_key = optarg;
+			break;
+		case OPT_THREADS:
+			if (number(optarg, &opt->threads) || !opt->threads) {
+				message("--threads %s: not a number", optarg);
+				return EXIT_USAGE;
+			}
+			break;
 		case OPT_LATER:
 			message("--%s is not in this version", options[index].name);
 			return EXIT_USAGE;
@@ -183,6 +239,11 @@ static int parse(struct run_options *opt, int argc, char **argv)
 				"see rakis run --help", argv[optind - 1]);
 			return EXIT_USAGE;
 		}
+	}
+	wrong = check_sgx(opt);
+	if (wrong) {
+		message("%s", wrong);
+		return EXIT_USAGE;
 	}
 	if (optind == argc) {
 		message("no program given; see rakis run --help");
@@ -198,6 +259,7 @@ int cmd_run(int argc, char **argv)
 	struct run_options opt = {
 		.log_level = RAKIS_LOG_WARN,
 		.io_mode = RAKIS_IO_EXIT,
+		.sgx_cost = 8200,
 		.env = copy_environment(argc),
 	};
 	int status;

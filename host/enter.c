@@ -15,8 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "boundary/sgx.h"
 #include "host/executor.h"
 #include "host/host.h"
+#include "host/sgx/sgx.h"
 #include "host/thread.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -42,13 +44,13 @@ static int prepare(uint64_t slot)
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return -EAGAIN;
-	if (mprotect((void *)base, RAKIS_PAGE_SIZE, PROT_NONE)) {
+	if (!host.sgx && mprotect((void *)base, RAKIS_PAGE_SIZE, PROT_NONE)) {
 		close(fd);
 		return -EAGAIN;
 	}
 	t->wake_fd = fd;
 	t->slot = slot;
-	t->block = base + host.thread_offset;
+	t->block = base + (host.sgx ? RAKIS_SLOT_BLOCK : host.thread_offset);
 	t->guarded = 1;
 	return 0;
 }
@@ -70,28 +72,45 @@ static void guard_syscalls(void)
 		    "Linux 5.11 or later is needed");
 }
 
+/* What the gate of direct mode finds through GS; an enclave knows for itself. */
+static void fill_block(struct thread *t)
+{
+	uint64_t fs;
+
+	__asm__("mov %%fs:0, %0" : "=r"(fs));
+	*(uint64_t *)(t->block + GATE_SLOT) = t->slot;
+	*(uint64_t *)(t->block + GATE_HOST_FS) = fs;
+}
+
 /* Through the gate and, when the guest's thread has ended, out again. All signals are
  * blocked before and behind it. */
 static void enter(struct thread *t, const void *boot)
 {
 	stack_t ss = { .ss_size = signal_stack_size() };
-	uint64_t fs;
 
 	ss.ss_sp = __builtin_alloca(ss.ss_size);
 	sigaltstack(&ss, NULL);
 	self = t;
-	__asm__("mov %%fs:0, %0" : "=r"(fs));
-	*(uint64_t *)(t->block + GATE_SLOT) = t->slot;
-	*(uint64_t *)(t->block + GATE_HOST_FS) = fs;
-	guard_syscalls();
+	if (host.sgx)
+		sgx_thread_begin(t);
+	else
+		fill_block(t);
+	/* A processor with SGX refuses them inside of itself. */
+	if (host.sgx != SGX_DEVICE_DRIVER)
+		guard_syscalls();
 	atomic_store(&t->tid, (int)syscall(SYS_gettid));
 	signals_unblock();
-	((gate_entry *)host.entry)(t->block, boot, (void *)host_call);
+	if (host.sgx)
+		sgx_thread(t, boot);
+	else
+		((gate_entry *)host.entry)(t->block, boot, (void *)host_call);
 	signals_block();
 	/* The slot may have its next thread already: only what is still this thread's is undone. */
 	int tid = syscall(SYS_gettid);
 	atomic_compare_exchange_strong(&t->tid, &tid, 0);
 	self = NULL;
+	if (host.sgx)
+		sgx_thread_end(t);
 	/* What this thread was told to look at, another must. */
 	if (poked || !signal_queue_is_empty())
 		thread_interrupt_any();

@@ -31,6 +31,8 @@ enum kick {
 	KICK_SQPOLL,			/* a thread of the kernel */
 };
 
+enum sgx_mode { SGX_NONE, SGX_DEVICE_DRIVER, SGX_EMULATE };
+
 struct run_options {
 	const char *root;		/* NULL: the host's */
 	const char *stats_file;		/* NULL: standard error */
@@ -45,11 +47,17 @@ struct run_options {
 	const char *net;		/* interface for UDP by AF_XDP; or NULL */
 	uint32_t net_queues;		/* 0: as many as it has */
 	bool stats, trace;
+	int sgx;			/* enum sgx_mode */
+	uint64_t sgx_cost;		/* cycles that the emulator charges for a round trip */
+	const char *sgx_signed;		/* directory with what rakis sign wrote; or NULL */
+	const char *sgx_key;		/* NULL: the development key */
+	uint64_t threads;		/* in an enclave; 0: default */
 };
 
 /* This run. Written before the first entry, then only read. */
 struct host {
 	struct rakis_layout layout;
+	int sgx;			/* enum sgx_mode; without: */
 	uint64_t entry;			/* addresses in the image */
 	uint64_t exception_entry;
 	uint64_t return_start, return_end;
@@ -108,9 +116,26 @@ void root_change(const char *dir);
 /* Choose and reserve the range. */
 void layout_reserve(const struct program *p, uint64_t memory, uint64_t image_size);
 
+#define IMAGE_DIRECT		"rakis-enclave"
+#define IMAGE_SGX		"rakis-enclave-sgx"
+#define IMAGE_SEGMENTS_MOST	16
+
 struct image;
-struct image *image_open(void);
+/* Find it by its name. */
+struct image *image_open(const char *name);
 uint64_t image_size(const struct image *im);
+uint64_t image_entry(const struct image *im);	/* offset in the image */
+
+/* Pages [start, end) of the image. */
+struct image_segment {
+	uint64_t start, end;
+	bool read, write, exec;
+};
+
+/* Its nth segment; false: there are no more. */
+bool image_segment(const struct image *im, size_t n, struct image_segment *s);
+/* The whole image, image_size() bytes, as it lies in memory. */
+void image_read(const struct image *im, uint8_t *to);
 /* Map it at the top of the range and find its doors. */
 void image_map(struct image *im);
 /* Could a range be reserved? NULL, or what is wrong. */

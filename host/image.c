@@ -10,10 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "boundary/sgx.h"
 #include "host/host.h"
 
-#define NAME		"rakis-enclave"
-#define SEGMENTS_MOST	16
+#define SEGMENTS_MOST	IMAGE_SEGMENTS_MOST
 #define IMAGE_MOST	(64ull << 20)
 
 static struct image {
@@ -50,10 +50,11 @@ static int try(const char *dir, const char *sub)
 }
 
 /* Named by the user; where the build puts it; where the installation does. */
-static int find(void)
+static int find(const char *name)
 {
 	const char *named = getenv("RAKIS_ENCLAVE");
 	char dir[PATH_MAX];
+	char below[64];
 	ssize_t n;
 	int fd = -1;
 
@@ -67,25 +68,26 @@ static int find(void)
 	if (n > 0) {
 		dir[n] = 0;
 		*(strrchr(dir, '/') + 1) = 0;
-		fd = try(dir, NAME);
+		fd = try(dir, name);
+		snprintf(below, sizeof(below), "enclave/%s", name);
 		if (fd < 0)
-			fd = try(dir, "enclave/" NAME);
+			fd = try(dir, below);
 	}
 	if (fd < 0)
-		fd = try(RAKIS_LIBEXECDIR "/", NAME);
+		fd = try(RAKIS_LIBEXECDIR "/", name);
 	if (fd < 0)
-		die(EXIT_RAKIS, "the trusted image " NAME " is neither beside rakis nor in "
-		    RAKIS_LIBEXECDIR "; install it, or name it in RAKIS_ENCLAVE");
+		die(EXIT_RAKIS, "the trusted image %s is neither beside rakis nor in "
+		    RAKIS_LIBEXECDIR "; install it, or name it in RAKIS_ENCLAVE", name);
 	return fd;
 }
 
-struct image *image_open(void)
+struct image *image_open(const char *name)
 {
 	struct image *im = &the_image;
 	uint64_t end = 0;
 	size_t size;
 
-	im->fd = find();
+	im->fd = find(name);
 	if (pread(im->fd, &im->eh, sizeof(im->eh), 0) != sizeof(im->eh) ||
 	    memcmp(im->eh.e_ident, ELFMAG, SELFMAG) || im->eh.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    im->eh.e_machine != EM_X86_64 || im->eh.e_type != ET_DYN)
@@ -120,6 +122,81 @@ struct image *image_open(void)
 uint64_t image_size(const struct image *im)
 {
 	return im->size;
+}
+
+/* The one of RAKIS's notes in [at, at + size) that has this type, or NULL. */
+static const void *find_note(const uint8_t *at, uint64_t size, uint32_t type, uint32_t least)
+{
+	while (size >= sizeof(Elf64_Nhdr)) {
+		const Elf64_Nhdr *nh = (const void *)at;
+		uint64_t desc = sizeof(*nh) + ((nh->n_namesz + 3ull) & ~3ull);
+		uint64_t whole = desc + ((nh->n_descsz + 3ull) & ~3ull);
+
+		if (whole > size)
+			return NULL;
+		if (nh->n_type == type && nh->n_namesz == 6 && nh->n_descsz >= least &&
+		    !memcmp(nh + 1, "RAKIS", 6))
+			return at + desc;
+		at += whole;
+		size -= whole;
+	}
+	return NULL;
+}
+
+static bool has_sgx_note(const uint8_t *at, uint64_t size)
+{
+	const struct rakis_sgx_note *note = find_note(at, size, RAKIS_NOTE_SGX, sizeof(*note));
+
+	if (note && note->version != RAKIS_BOUNDARY_VERSION)
+		bad("it is of another version");
+	return note;
+}
+
+uint64_t image_entry(const struct image *im)
+{
+	return im->eh.e_entry;
+}
+
+bool image_segment(const struct image *im, size_t n, struct image_segment *s)
+{
+	for (int i = 0; i < im->eh.e_phnum; i++) {
+		const Elf64_Phdr *ph = &im->ph[i];
+
+		if (ph->p_type != PT_LOAD || n--)
+			continue;
+		s->start = page_down(ph->p_vaddr);
+		s->end = page_up(ph->p_vaddr + ph->p_memsz);
+		s->read = ph->p_flags & PF_R;
+		s->write = ph->p_flags & PF_W;
+		s->exec = ph->p_flags & PF_X;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * What lies around a segment in the file is not the image's: the same pages must come out
+ * of every file that has the same segments.
+ */
+void image_read(const struct image *im, uint8_t *to)
+{
+	memset(to, 0, im->size);
+	for (int i = 0; i < im->eh.e_phnum; i++) {
+		const Elf64_Phdr *ph = &im->ph[i];
+
+		if (ph->p_type == PT_LOAD && pread(im->fd, to + ph->p_vaddr, ph->p_filesz,
+						   ph->p_offset) != (ssize_t)ph->p_filesz)
+			bad("it is cut off");
+	}
+	for (int i = 0; i < im->eh.e_phnum; i++) {
+		const Elf64_Phdr *ph = &im->ph[i];
+
+		if (ph->p_type == PT_NOTE && ph->p_memsz <= im->size &&
+		    ph->p_vaddr <= im->size - ph->p_memsz &&
+		    has_sgx_note(to + ph->p_vaddr, ph->p_memsz))
+			return;
+	}
+	bad("it is not one for an enclave");
 }
 
 static void map_segment(const struct image *im, const Elf64_Phdr *ph)
@@ -160,29 +237,19 @@ static uint64_t place(const int32_t *field)
 
 static bool take_note(uint64_t at, uint64_t size)
 {
-	while (size >= sizeof(Elf64_Nhdr)) {
-		const Elf64_Nhdr *nh = (const void *)at;
-		uint64_t desc = sizeof(*nh) + ((nh->n_namesz + 3ull) & ~3ull);
-		uint64_t whole = desc + ((nh->n_descsz + 3ull) & ~3ull);
-		const struct rakis_gate_note *note = (const void *)(at + desc);
+	const struct rakis_gate_note *note = find_note((const void *)at, size, RAKIS_NOTE_GATE,
+						       sizeof(*note));
 
-		if (whole > size)
-			return false;
-		if (nh->n_type == RAKIS_NOTE_GATE && nh->n_namesz == 6 &&
-		    nh->n_descsz >= sizeof(*note) && !memcmp(nh + 1, "RAKIS", 6)) {
-			if (note->version != RAKIS_BOUNDARY_VERSION)
-				bad("it is of another version");
-			host.exception_entry = place(&note->exception_entry);
-			host.return_start = place(&note->return_start);
-			host.return_end = place(&note->return_end);
-			host.thread_offset = note->thread_offset;
-			return host.return_start < host.return_end && !(host.thread_offset % 8) &&
-			       host.thread_offset <= RAKIS_SLOT_SIZE - RAKIS_PAGE_SIZE;
-		}
-		at += whole;
-		size -= whole;
-	}
-	return false;
+	if (!note)
+		return false;
+	if (note->version != RAKIS_BOUNDARY_VERSION)
+		bad("it is of another version");
+	host.exception_entry = place(&note->exception_entry);
+	host.return_start = place(&note->return_start);
+	host.return_end = place(&note->return_end);
+	host.thread_offset = note->thread_offset;
+	return host.return_start < host.return_end && !(host.thread_offset % 8) &&
+	       host.thread_offset <= RAKIS_SLOT_SIZE - RAKIS_PAGE_SIZE;
 }
 
 void image_map(struct image *im)

@@ -8,6 +8,7 @@
 
 #include "host/host.h"
 #include "host/net/net.h"
+#include "host/sgx/sgx.h"
 #include "host/thread.h"
 
 #define ARENA_SIZE (64ull << 20)
@@ -95,14 +96,19 @@ void run(const struct run_options *opt)
 	lack = machine_lacks();
 	if (lack)
 		die(EXIT_RAKIS, "this machine has no %s; rakis doctor tells more", lack);
-	image = image_open();
+	image = image_open(opt->sgx ? IMAGE_SGX : IMAGE_DIRECT);
 	if (opt->net)
 		host.nxsks = net_open(opt->net, opt->net_queues);
 	if (opt->root)
 		root_change(opt->root);
 	program_find(&program, opt->argv[0], opt->env);
-	layout_reserve(&program, opt->memory, image_size(image));
-	image_map(image);
+	host.sgx = opt->sgx;
+	if (opt->sgx) {
+		sgx_start(opt, &program, image);
+	} else {
+		layout_reserve(&program, opt->memory, image_size(image));
+		image_map(image);
+	}
 	host.arena_size = ARENA_SIZE;
 	host.arena = (uint64_t)untrusted_memory(ARENA_SIZE);
 	host.windows = opt->io_mode == RAKIS_IO_RING ? address_space(RAKIS_WINDOWS * RAKIS_WINDOW_SIZE) : 0;

@@ -15,6 +15,7 @@
 
 #include "host/host.h"
 #include "host/ring.h"
+#include "host/sgx/sgx.h"
 #include "host/thread.h"
 
 #ifndef SYS_USER_DISPATCH
@@ -65,9 +66,14 @@ static void interrupt_here(uint64_t block, greg_t *regs)
 		return;
 	}
 	poked = 1;
-	atomic_fetch_or(thread_pending(self), GATE_PENDING_HOST);
-	if (!block)
-		return;		/* not in the gate yet, or no more: enter() looks at `poked` */
+	if (host.sgx) {
+		if (sgx_interrupted(self, regs))
+			return;
+	} else {
+		thread_mark(self);
+		if (!block)
+			return;	/* not in the gate yet, or no more: enter() looks at `poked` */
+	}
 	if (rip >= host.return_start && rip < host.return_end) {
 		regs[REG_RIP] = host.return_start;
 	} else if (is_inside(block, rip) && !in_image(rip)) {
@@ -114,6 +120,8 @@ static void synchronous(int sig, const siginfo_t *info, uint64_t block, greg_t *
 	uint64_t rip = regs[REG_RIP], cause = regs[REG_TRAPNO];
 	uint64_t addr = (uint64_t)info->si_addr;
 
+	if (host.sgx && sig == SIGTRAP && self && sgx_debug_exception(self, regs))
+		return;
 	if (!is_inside(block, rip)) {
 		host_fault(sig, info, regs);
 		return;
@@ -184,7 +192,8 @@ static void install(int sig)
 {
 	struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
-	sa.sa_sigaction = (void (*)(int, siginfo_t *, void *))signal_entry;
+	sa.sa_sigaction = (void (*)(int, siginfo_t *, void *))
+		(host.sgx == SGX_EMULATE ? emulator_signal_entry : signal_entry);
 	sigfillset(&sa.sa_mask);
 	sigaction(sig, &sa, NULL);
 }

@@ -21,8 +21,10 @@ enum asleep {
 /* One per slot; outlives the host threads that use it. */
 struct thread {
 	uint64_t slot;
-	uint64_t block;		/* address of its struct gate_thread */
+	uint64_t block;		/* address of its struct gate_thread; in an enclave not the host's */
 	_Atomic int tid;	/* 0: nobody there, or not there yet */
+	_Atomic uint32_t look;	/* tell it at its next entry that something is pending (SGX) */
+	_Atomic int inside;	/* a host thread is at the slot's door, or behind it (SGX) */
 	_Atomic int wake;	/* a wake-up came that no sleep has used up */
 	_Atomic int asleep;	/* enum asleep */
 	int wake_fd;		/* eventfd */
@@ -52,10 +54,10 @@ void thread_interrupt(struct thread *t);
 /* Some thread is to look what came from outside. */
 void thread_interrupt_any(void);
 
-static inline _Atomic uint32_t *thread_pending(struct thread *t)
-{
-	return (_Atomic uint32_t *)(t->block + GATE_PENDING);
-}
+/* Not 0 if it is to look at what is pending; in an enclave this is the host's own note. */
+_Atomic uint32_t *thread_pending(struct thread *t);
+/* It is told at the next occasion that something is. */
+void thread_mark(struct thread *t);
 
 /* ---- signals.c ---- */
 

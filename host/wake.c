@@ -9,6 +9,7 @@
 
 #include "boundary/boot.h"
 #include "host/executor.h"
+#include "host/host.h"
 #include "host/thread.h"
 
 static struct thread threads[RAKIS_SLOT_COUNT];
@@ -41,13 +42,23 @@ void thread_wake(struct thread *t)
 	}
 }
 
+_Atomic uint32_t *thread_pending(struct thread *t)
+{
+	return host.sgx ? &t->look : (_Atomic uint32_t *)(t->block + GATE_PENDING);
+}
+
+void thread_mark(struct thread *t)
+{
+	atomic_fetch_or(thread_pending(t), host.sgx ? 1 : GATE_PENDING_HOST);
+}
+
 void thread_interrupt(struct thread *t)
 {
 	int tid = atomic_load(&t->tid);
 
 	if (!t->block)
 		return;
-	atomic_fetch_or(thread_pending(t), GATE_PENDING_HOST);
+	thread_mark(t);
 	if (tid)
 		send(tid);
 	else
