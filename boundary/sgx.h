@@ -48,8 +48,8 @@
 #define RAKIS_XFRM_MOST		0xe7
 
 /*
- * At the door. In: RDI is the command, RSI its argument, R8 bit 0 set if something from outside
- * is pending; the enclave believes none of it further than its own state bears out.
+ * At the door. In: RDI is the command, RSI its argument, R8 has GATE_PENDING_HOST set if something
+ * from outside is pending; the enclave believes none of it further than its own state bears out.
  *
  *	CSSA 0	START		first entry of a slot; RSI: struct rakis_boot, for the first slot
  *		RETURN		from an EXIT_REQUEST; RSI: its answer

@@ -33,11 +33,15 @@
 	xor	%edx, %edx
 	.endm
 
-	/* Where the host wants its thread back: r9 RSP, r10 RBP, rbx RIP. */
-	.macro keep_host
+	/* In: where the host wants its thread back (r9 RSP, r10 RBP, rbx RIP), r8 its flags. */
+	.macro come_in
 	mov	%r9, %gs:GATE_HOST_RSP
 	mov	%r10, %gs:GATE_HOST_RBP
 	mov	%rbx, %gs:GATE_HOST_RIP
+	movl	$INSIDE, %gs:GATE_INSIDE
+	/* What is pending outside, in a bit that has the same place inside. */
+	and	$GATE_PENDING_HOST, %r8d
+	lock or	%r8d, %gs:GATE_PENDING
 	.endm
 
 	.macro recall_host
@@ -75,12 +79,8 @@ gate_entry:
 	lfence				/* no speculation past what was checked */
 
 	/* Back from gate_exit(): rsi is its answer. */
-	movl	$INSIDE, %gs:GATE_INSIDE
-	keep_host
-	test	$1, %r8b
-	jz	1f
-	lock orl $GATE_PENDING_HOST, %gs:GATE_PENDING
-1:	all_components
+	come_in
+	all_components
 	xrstor64 XSTATE(%r11)
 	mov	%gs:GATE_GUEST_FS, %rdx
 	wrfsbase %rdx
@@ -93,8 +93,7 @@ start:
 	cmpl	$NOBODY, %gs:GATE_INSIDE
 	jne	refuse
 	lfence
-	movl	$INSIDE, %gs:GATE_INSIDE
-	keep_host
+	come_in
 	mov	%r11, %gs:GATE_SELF
 	/* The libOS stack ends where this block begins. */
 	mov	%r11, %gs:GATE_STACK_TOP
