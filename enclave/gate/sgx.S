@@ -60,7 +60,6 @@ gate_entry:
 	 * DF and AC are the host's (CVE-2019-14565 and its like), RSP as well. One word of the
 	 * block serves as a stack; a look may interrupt this and do the same with the same word.
 	 */
-	cld
 	mov	%rsp, %r9
 	mov	%rbp, %r10
 	mov	%rcx, %rbx
