@@ -137,17 +137,17 @@ bool sgx_interrupted(struct thread *t, greg_t *regs)
 	bool was_inside = rip == sgx_enter.aep && regs[REG_RAX] == SGX_ERESUME;
 
 	if (was_inside || (is_ahead(rip) && at_door->function == SGX_ERESUME)) {
-		atomic_store(&t->look, 1);
+		atomic_store(&t->look, GATE_PENDING_HOST);
 		/* Else the second entry is interrupted; it is looked at before the ERESUME. */
 		if (!second)
 			enter_second(t, RAKIS_ENTER_INTERRUPT);
 		return true;
 	}
 	if (is_ahead(rip)) {
-		regs[REG_R8] = 1;
+		regs[REG_R8] = GATE_PENDING_HOST;
 		return true;
 	}
-	atomic_store(&t->look, 1);
+	atomic_store(&t->look, GATE_PENDING_HOST);
 	return false;
 }
 
