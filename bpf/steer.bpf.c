@@ -75,10 +75,15 @@ static __always_inline int odd_ipv4_source(__be32 addr)
 	return !first || first == 127 || first >= 224;
 }
 
-/* ::/32 (unspecified, loopback, IPv4 in disguise) and multicast. */
+/* Unspecified, loopback, and IPv4 in disguise: no address of a packet. */
+static __always_inline int odd_ipv6(const struct in6_addr *addr)
+{
+	return !addr->in6_u.u6_addr32[0];
+}
+
 static __always_inline int odd_ipv6_source(const struct in6_addr *addr)
 {
-	return !addr->in6_u.u6_addr32[0] || addr->in6_u.u6_addr8[0] == 0xff;
+	return odd_ipv6(addr) || addr->in6_u.u6_addr8[0] == 0xff;
 }
 
 static __always_inline int to_us(const struct ethhdr *eth, const struct steer_queue *queue)
@@ -119,7 +124,7 @@ int steer(struct xdp_md *ctx)
 			return pass(STEER_other);
 		udp = (void *)(ip + 1);
 		if (ip->version != 6 || (void *)(udp + 1) > end || odd_ipv6_source(&ip->saddr) ||
-		    ip->payload_len != udp->len || !udp->check)
+		    odd_ipv6(&ip->daddr) || ip->payload_len != udp->len || !udp->check)
 			return pass(STEER_unusual);
 		__builtin_memcpy(claim.addr, &ip->daddr, sizeof(claim.addr));
 	} else {

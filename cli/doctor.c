@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "host/host.h"
+#include "host/net/steer.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
@@ -52,13 +53,15 @@ static const char *uring(void)
 static const char *xdp(void)
 {
 	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	const char *why = NULL;
 
 	if (fd >= 0) {
 		close(fd);
-		return NULL;
+		steer_load(&why);
+		return why;
 	}
 	if (errno == EPERM)
-		return "needs root, or setcap cap_net_raw,cap_net_admin,cap_bpf+ep on rakis";
+		return "needs root; or root runs rakis net attach IFACE --allow USER";
 	return "a kernel with CONFIG_XDP_SOCKETS";
 }
 

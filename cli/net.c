@@ -96,6 +96,8 @@ static int ask(const char *iface, uint32_t op, int *fd)
 	err = client_ask(sock, op, NULL, -1, &reply, fds);
 	close(sock);
 	*fd = fds[0];
+	if (err == -EPIPE)
+		return no_helper(iface, -ENOENT);
 	if (err)
 		message("%s: %s", iface, *reply.text ? reply.text : strerror(-err));
 	return err ? 1 : 0;

@@ -56,9 +56,7 @@ int client_ask(int sock, uint32_t op, const uint8_t addr[16], int fd, struct net
 		shutdown(sock, SHUT_RDWR);
 	pthread_mutex_unlock(&turn);
 	reply->text[sizeof(reply->text) - 1] = 0;
-	if (err && !*reply->text)
-		strcpy(reply->text, "the helper does not answer");
-	return err ? err : reply->error;
+	return err ? -EPIPE : reply->error;
 }
 
 static const char *user_name(void)
@@ -68,7 +66,7 @@ static const char *user_name(void)
 	return user ? user->pw_name : "USER";
 }
 
-/* Connect, starting a helper if there is none. */
+/* Connect, starting a helper if there is none: the connection. */
 static int get_helper(const char *iface)
 {
 	static struct helper_options opt = { .stay = false };
@@ -115,13 +113,16 @@ uint32_t net_open(const char *iface, uint32_t queues)
 	struct net_reply reply = { 0 };
 	int err = 0;
 
-	net.helper = own_fd(get_helper(iface));
-	while (net.nqueues < most) {
-		err = get_queue(net.nqueues, &reply);
-		if (err)
+	for (int i = 0; i < TRIES; i++) {
+		net.helper = own_fd(get_helper(iface));
+		err = get_queue(0, &reply);
+		/* It may be just at its end. */
+		if (err != -EPIPE)
 			break;
-		net.nqueues++;
+		close(net.helper);
 	}
+	while (!err && ++net.nqueues < most)
+		err = get_queue(net.nqueues, &reply);
 	if (err && (!net.nqueues || queues))
 		die(EXIT_RAKIS, "--net %s: %s", iface, *reply.text ? reply.text : strerror(-err));
 	net.page = mmap(NULL, RAKIS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

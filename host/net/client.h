@@ -25,8 +25,8 @@ extern struct net net;
 
 /* A connection to the helper of an interface, or negative errno. */
 int client_connect(const char *iface);
-/* One request with its answer over `sock`; fd goes along if it is not -1. The answer's error,
- * or that of the connection. Descriptors that come are the caller's. */
+/* One request with its answer over `sock`; fd goes along if it is not -1. The answer's error;
+ * -EPIPE: the helper is gone, or does not answer. Descriptors that come are the caller's. */
 int client_ask(int sock, uint32_t op, const uint8_t addr[16], int fd, struct net_reply *reply, int fds[2]);
 
 /* ---- xsk.c ---- */

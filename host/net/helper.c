@@ -33,7 +33,7 @@
 
 #define CLIENTS		256
 #define LOOK		2000	/* ms between looks whether the program is still attached */
-#define PATIENCE	10000	/* ms that one that does not stay waits for its first client */
+#define PATIENCE	1000	/* ms that one that does not stay waits for its first client */
 
 enum { SIGNALS, EVENTS, LISTENER, OWN_FDS };
 
@@ -435,7 +435,9 @@ static int set_up(char text[HELPER_TEXT])
 	err = open_events();
 	if (err)
 		return fail(text, err, strerror(-err));
-	err = steer_attach(iface.ifindex, &native, &why);
+	err = steer_load(&why);
+	if (!err)
+		err = steer_attach(iface.ifindex, &native, &why);
 	if (err)
 		return fail(text, err, why);
 	err = listen_at(text);

@@ -8,9 +8,10 @@
 
 #include "host/net/steer.h"
 
+static const char no_rights[] = "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW";
 extern const char steer_object[], steer_object_end[];
 
-static int link_fd = -1, xsks, queues, claims, counters;
+static int program, link_fd = -1, xsks, queues, claims, counters;
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -22,7 +23,7 @@ static int map_fd(const struct bpf_object *obj, const char *name)
 	return bpf_object__find_map_fd_by_name(obj, name);
 }
 
-static int attach(int program, int ifindex, unsigned int mode)
+static int attach(int ifindex, unsigned int mode)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = mode);
 
@@ -30,19 +31,18 @@ static int attach(int program, int ifindex, unsigned int mode)
 	return link_fd < 0 ? -errno : 0;
 }
 
-int steer_attach(int ifindex, bool *native, const char **why)
+int steer_load(const char **why)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "steer");
 	struct bpf_object *obj;
-	int program, err;
+	int err;
 
 	libbpf_set_print(quiet);
 	obj = bpf_object__open_mem(steer_object, steer_object_end - steer_object, &opts);
 	err = obj ? bpf_object__load(obj) : -errno;
 	if (err) {
-		*why = err == -EPERM ? "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW" :
-			"the kernel refuses the XDP program; it needs Linux 5.14 with CONFIG_BPF_SYSCALL "
-			"and CONFIG_XDP_SOCKETS";
+		*why = err == -EPERM ? no_rights : "the kernel refuses the XDP program; it needs Linux 5.14 "
+			"with CONFIG_BPF_SYSCALL and CONFIG_XDP_SOCKETS";
 		return err;
 	}
 	xsks = map_fd(obj, "xsks");
@@ -50,19 +50,24 @@ int steer_attach(int ifindex, bool *native, const char **why)
 	claims = map_fd(obj, "claims");
 	counters = map_fd(obj, "counters");
 	program = bpf_program__fd(bpf_object__find_program_by_name(obj, "steer"));
+	return 0;
+}
+
+int steer_attach(int ifindex, bool *native, const char **why)
+{
+	int err = attach(ifindex, XDP_FLAGS_DRV_MODE);
 
 	*native = true;
-	err = attach(program, ifindex, XDP_FLAGS_DRV_MODE);
 	if (err && err != -EBUSY && err != -EEXIST && err != -EPERM) {
 		/* The driver has no XDP, or none with this MTU or these offloads. */
 		*native = false;
-		err = attach(program, ifindex, XDP_FLAGS_SKB_MODE);
+		err = attach(ifindex, XDP_FLAGS_SKB_MODE);
 	}
 	if (err == -EBUSY || err == -EEXIST)
 		*why = "there is another XDP program; take it off first (ip link set dev IFACE xdp off, or "
 		       "end the process that attached it: bpftool net shows it)";
 	else if (err == -EPERM)
-		*why = "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW";
+		*why = no_rights;
 	else
 		*why = "the kernel refuses to attach the XDP program";
 	return err;

@@ -13,6 +13,8 @@
 
 #include "bpf/steer.h"
 
+/* Load it: 0, or negative errno and *why in words. */
+int steer_load(const char **why);
 /* 0 with *native (the driver runs it) or not (the kernel does, after building its buffer); or
  * negative errno and *why in words. */
 int steer_attach(int ifindex, bool *native, const char **why);
