@@ -23,7 +23,7 @@ struct thread {
 	uint64_t slot;
 	uint64_t block;		/* address of its struct gate_thread; in an enclave not the host's */
 	_Atomic int tid;	/* 0: nobody there, or not there yet */
-	_Atomic uint32_t look;	/* tell it at its next entry that something is pending (SGX) */
+	_Atomic uint32_t look;	/* GATE_PENDING_HOST: to be told at the next entry (SGX) */
 	_Atomic int inside;	/* a host thread is at the slot's door, or behind it (SGX) */
 	_Atomic int wake;	/* a wake-up came that no sleep has used up */
 	_Atomic int asleep;	/* enum asleep */

@@ -49,7 +49,7 @@ _Atomic uint32_t *thread_pending(struct thread *t)
 
 void thread_mark(struct thread *t)
 {
-	atomic_fetch_or(thread_pending(t), host.sgx ? 1 : GATE_PENDING_HOST);
+	atomic_fetch_or(thread_pending(t), GATE_PENDING_HOST);
 }
 
 void thread_interrupt(struct thread *t)

@@ -61,6 +61,18 @@ static uint64_t xsave_bytes(uint64_t xfrm)
 	return size;
 }
 
+/* Before whatever is seen of such a run. */
+static void announce(void)
+{
+	uint64_t own, took, half;
+
+	half = emulator_measure_cost(emulator_cost, &own, &took);
+	emulator.half_cost = half;
+	message("emulated SGX protects nothing; a round trip takes %llu cycles (%llu asked for, "
+		"%llu of the emulator's own)", (unsigned long long)took,
+		(unsigned long long)emulator_cost, (unsigned long long)own);
+}
+
 static void create(const struct sgx_secs *secs)
 {
 	uint64_t pages = secs->size / SGX_PAGE;
@@ -73,17 +85,17 @@ static void create(const struct sgx_secs *secs)
 	    (secs->attributes.flags & ATTRIBUTE_INIT) || (secs->attributes.xfrm & 3) != 3 ||
 	    (secs->miscselect & ~SGX_MISC_EXINFO))
 		refuse("ECREATE", "attributes that do not exist");
+	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & FEATURE_BMI2))
+		die(EXIT_RAKIS, "the emulator needs a processor with BMI2");
+	announce();
 	emulator.secs = *secs;
 	emulator.xsave_size = xsave_bytes(secs->attributes.xfrm);
 	if (emulator.xsave_size + SGX_EXINFO_SIZE + SGX_GPR_SIZE > secs->ssa_frame_size * SGX_PAGE)
 		refuse("ECREATE", "SSAFRAMESIZE is too small for XFRM");
-	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & FEATURE_BMI2))
-		die(EXIT_RAKIS, "the emulator needs a processor with BMI2");
 	emulator.pages = zeroed(pages);
 	emulator.tcs_at = zeroed(pages * sizeof(*emulator.tcs_at));
 	emulator_by_gs = zeroed(pages * sizeof(*emulator_by_gs));
 	emulator_by_gs -= secs->base / SGX_PAGE;
-	emulator.half_cost = emulator_cost / 2;
 	measure = measure_create(secs->ssa_frame_size, secs->size);
 }
 

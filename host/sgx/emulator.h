@@ -82,7 +82,7 @@ struct emulator {
 
 extern struct emulator emulator;
 extern __thread struct emulator_thread *emulator_self;
-/* For each page of the range: the thread that entered last with its GS base there. */
+/* By the number of the page: the thread that entered last with its GS base there. */
 extern struct emulator_thread **emulator_by_gs;
 /* Signal stacks, one for each slot, EMULATOR_STACK bytes. */
 extern uint8_t *emulator_stacks;
@@ -117,6 +117,12 @@ static inline void charge(uint64_t begin)
 	while (rdtsc() - begin < emulator.half_cost)
 		;
 }
+
+/*
+ * What to charge for each of the two transitions so that a round trip takes `cost` cycles; what
+ * it takes then, and without any charge. Before there is an enclave.
+ */
+uint64_t emulator_measure_cost(uint64_t cost, uint64_t *own, uint64_t *took);
 
 /* In emulator.S. */
 extern const char emulator_aep[], emulator_after[], emulator_fixup[];

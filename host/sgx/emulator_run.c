@@ -75,7 +75,7 @@ static struct emulator_frame *commit(struct emulator_thread *t, uint32_t cssa)
 	gpr->ursp = t->frame->rsp;
 	gpr->urbp = t->frame->rbp;
 	tcs->aep = t->frame->rcx;
-	emulator_by_gs[(t->go.gs - emulator.secs.base) / SGX_PAGE] = t;
+	emulator_by_gs[t->go.gs / SGX_PAGE] = t;
 	t->cssa = cssa;
 	/* A signal handler of this thread is the only one that looks. */
 	atomic_signal_fence(memory_order_seq_cst);

@@ -50,21 +50,36 @@ static void check_resume(struct thread *t, const struct door *d)
 		atomic_store(&t->wake, 1);
 }
 
-/* From a signal handler, with all signals blocked. */
+/* A second entry is not told by r8: what is noted meanwhile is for the next first one. */
+static void second_begin(struct door *d, uint64_t command)
+{
+	static _Atomic uint32_t nothing;
+
+	d->function = SGX_EENTER;
+	d->command = command;
+	d->look = &nothing;
+	second = true;
+}
+
+static void second_end(struct thread *t, struct door *d)
+{
+	second = false;
+	check_resume(t, d);
+	d->function = SGX_ERESUME;
+	d->look = &t->look;
+}
+
+/* From a signal handler, with all signals blocked; the ERESUME is behind it. */
 static void enter_second(struct thread *t, uint64_t command)
 {
 	struct sgx_enclave_run run = { .tcs = tcs_of(t) };
-	struct door d = {
-		.command = command, .function = SGX_EENTER,
-		.call = sgx_enter.call, .run = &run, .look = &t->look,
-	}, *outer = at_door;
+	struct door d = { .call = sgx_enter.call, .run = &run }, *outer = at_door;
 
 	at_door = &d;
-	second = true;
+	second_begin(&d, command);
 	sgx_door(&d);
-	second = false;
+	second_end(t, &d);
 	at_door = outer;
-	check_resume(t, &d);
 }
 
 /* The slot may be free in the enclave's eyes before the thread that had it is out. */
@@ -93,24 +108,18 @@ void sgx_thread(struct thread *t, const void *boot)
 	for (;;) {
 		if (sgx_door(&d) == -EINTR) {
 			/* Before it goes on, it is told. */
-			d.function = SGX_EENTER;
-			d.command = RAKIS_ENTER_INTERRUPT;
-			second = true;
+			second_begin(&d, RAKIS_ENTER_INTERRUPT);
 			continue;
 		}
 		if (run.function != SGX_EEXIT) {
 			if (second || run.function != SGX_ERESUME)
 				refused(&d);
 			__atomic_fetch_add(&host.stats->host.faults, 1, __ATOMIC_RELAXED);
-			d.function = SGX_EENTER;
-			d.command = RAKIS_ENTER_EXCEPTION;
-			second = true;
+			second_begin(&d, RAKIS_ENTER_EXCEPTION);
 			continue;
 		}
 		if (second) {
-			second = false;
-			check_resume(t, &d);
-			d.function = SGX_ERESUME;
+			second_end(t, &d);
 			continue;
 		}
 		if (d.command == RAKIS_EXIT_THREAD)
@@ -137,17 +146,17 @@ bool sgx_interrupted(struct thread *t, greg_t *regs)
 	bool was_inside = rip == sgx_enter.aep && regs[REG_RAX] == SGX_ERESUME;
 
 	if (was_inside || (is_ahead(rip) && at_door->function == SGX_ERESUME)) {
-		atomic_store(&t->look, GATE_PENDING_HOST);
+		thread_mark(t);
 		/* Else the second entry is interrupted; it is looked at before the ERESUME. */
 		if (!second)
 			enter_second(t, RAKIS_ENTER_INTERRUPT);
 		return true;
 	}
-	if (is_ahead(rip)) {
+	if (is_ahead(rip) && !second) {
 		regs[REG_R8] = GATE_PENDING_HOST;
 		return true;
 	}
-	atomic_store(&t->look, GATE_PENDING_HOST);
+	thread_mark(t);
 	return false;
 }
 
