@@ -50,14 +50,14 @@ static void check_resume(struct thread *t, const struct door *d)
 		atomic_store(&t->wake, 1);
 }
 
-/* A second entry is not told by r8: what is noted meanwhile is for the next first one. */
-static void second_begin(struct door *d, uint64_t command)
+/* By INTERRUPT all is told that was noted; EXCEPTION tells nothing of it. */
+static void second_begin(struct thread *t, struct door *d, uint64_t command)
 {
 	static _Atomic uint32_t nothing;
 
 	d->function = SGX_EENTER;
 	d->command = command;
-	d->look = &nothing;
+	d->look = command == RAKIS_ENTER_INTERRUPT ? &t->look : &nothing;
 	second = true;
 }
 
@@ -76,7 +76,7 @@ static void enter_second(struct thread *t, uint64_t command)
 	struct door d = { .call = sgx_enter.call, .run = &run }, *outer = at_door;
 
 	at_door = &d;
-	second_begin(&d, command);
+	second_begin(t, &d, command);
 	sgx_door(&d);
 	second_end(t, &d);
 	at_door = outer;
@@ -108,14 +108,14 @@ void sgx_thread(struct thread *t, const void *boot)
 	for (;;) {
 		if (sgx_door(&d) == -EINTR) {
 			/* Before it goes on, it is told. */
-			second_begin(&d, RAKIS_ENTER_INTERRUPT);
+			second_begin(t, &d, RAKIS_ENTER_INTERRUPT);
 			continue;
 		}
 		if (run.function != SGX_EEXIT) {
 			if (second || run.function != SGX_ERESUME)
 				refused(&d);
 			__atomic_fetch_add(&host.stats->host.faults, 1, __ATOMIC_RELAXED);
-			second_begin(&d, RAKIS_ENTER_EXCEPTION);
+			second_begin(t, &d, RAKIS_ENTER_EXCEPTION);
 			continue;
 		}
 		if (second) {
@@ -146,9 +146,10 @@ bool sgx_interrupted(struct thread *t, greg_t *regs)
 	bool was_inside = rip == sgx_enter.aep && regs[REG_RAX] == SGX_ERESUME;
 
 	if (was_inside || (is_ahead(rip) && at_door->function == SGX_ERESUME)) {
-		thread_mark(t);
-		/* Else the second entry is interrupted; it is looked at before the ERESUME. */
-		if (!second)
+		/* An interrupted second entry is not told; the thread is before its ERESUME. */
+		if (second)
+			thread_mark(t);
+		else
 			enter_second(t, RAKIS_ENTER_INTERRUPT);
 		return true;
 	}
