@@ -11,7 +11,7 @@ await_tcp $PORT; await_tcp $((PORT + 1))
 $R /usr/bin/curl -sS http://127.0.0.1:$PORT/small
 $R /usr/bin/curl -sS http://localhost:$PORT/large -o out/large
 $R /usr/bin/curl -sS --cacert cert.pem https://localhost:$((PORT + 1))/large | sha256sum
-$R /usr/bin/curl -sS https://localhost:$((PORT + 1))/small 2>&1 | head -n 1 || true
+$R /usr/bin/curl -sS https://localhost:$((PORT + 1))/small 2>&1 | grep '^curl' | head -n 1 || true
 $R /usr/bin/curl -sS --data-binary @www/large http://127.0.0.1:$PORT/echo-length; echo
 $R /usr/bin/curl -sS -w '%{http_code}\n' -o /dev/null http://127.0.0.1:$PORT/missing
 $R /usr/bin/curl -sS http://127.0.0.1:1/ 2>&1 | sed 's/after [0-9]* ms/after N ms/' || true
