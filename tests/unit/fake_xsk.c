@@ -58,25 +58,36 @@ void random_bytes(void *dst, size_t n)
 	.descs = offsetof(__typeof__((s)->r), descs), .entries = N,		\
 }
 
-static s64 set_up(const struct rakis_request *rq)
+void fake_xsk_fresh(u32 q, struct rakis_xsk *out)
 {
-	struct socket *s;
+	struct socket *s = sockets[q];
 
-	if ((u32)rq->fd >= FAKE_XSKS)
-		return -EINVAL;
-	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		 -1, 0);
-	if (s == MAP_FAILED)
-		abort();
+	if (!s) {
+		s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (s == MAP_FAILED)
+			abort();
+		sockets[q] = s;
+	}
 	s->tx.flags[0] = XDP_RING_NEED_WAKEUP;
-	s->rx.producer = s->rx.consumer = s->tx.producer = s->tx.consumer = 0xffffff00;
-	sockets[rq->fd] = s;
-	*(struct rakis_xsk *)rq->addr = (struct rakis_xsk){
+	for (u32 i = 0; i < 8; i++)
+		*fake_xsk_index(q, i) = 0xffffff00;
+	*out = (struct rakis_xsk){
 		.umem = (u64)s->umem, .umem_size = sizeof(s->umem), .fill = RING(s, fill),
 		.completion = RING(s, completion), .rx = RING(s, rx), .tx = RING(s, tx),
 		.verify = fake_verify, .kick_inline = 1,
 	};
-	return 0;
+}
+
+_Atomic u32 *fake_xsk_index(u32 q, u32 i)
+{
+	struct socket *s = sockets[q];
+	_Atomic u32 *all[] = {
+		&s->fill.producer, &s->fill.consumer, &s->completion.producer, &s->completion.consumer,
+		&s->rx.producer, &s->rx.consumer, &s->tx.producer, &s->tx.consumer,
+	};
+
+	return all[i % ARRAY_SIZE(all)];
 }
 
 static s64 answer(const struct rakis_request *rq, u32 slot)
@@ -87,7 +98,10 @@ static s64 answer(const struct rakis_request *rq, u32 slot)
 	fake_last = *rq;
 	switch (rq->opcode) {
 	case RAKIS_OP_NET_SETUP:
-		return set_up(rq);
+		if ((u32)rq->fd >= FAKE_XSKS)
+			return -EINVAL;
+		fake_xsk_fresh(rq->fd, (void *)rq->addr);
+		return 0;
 	case RAKIS_OP_NET_CLAIM:
 	case RAKIS_OP_KICK:
 		return 0;
@@ -151,7 +165,7 @@ int fake_xsk_sent(u32 q, void *out)
 
 	if (s->tx.producer == s->tx.consumer)
 		return -1;
-	if (d->options || d->addr > sizeof(s->umem) || d->len > FRAME - d->addr % FRAME)
+	if (d->options || d->addr >= sizeof(s->umem) || d->len > FRAME - d->addr % FRAME)
 		abort();
 	memcpy(out, s->umem + d->addr, d->len);
 	s->completion.descs[s->completion.producer % N] = d->addr;

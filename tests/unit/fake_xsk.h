@@ -21,10 +21,14 @@ extern struct rakis_request fake_last;	/* request that was made last */
 void fake_xsk_setup(void);
 /* A packet arrives on queue q: false if no frame is lent. */
 bool fake_xsk_receive(u32 q, const void *frame, u32 len);
-/* A packet's bytes are in the frame that was lent last: a descriptor of any kind follows it. */
+/* A descriptor of any kind on the RX ring. */
 void fake_xsk_post(u32 q, u64 addr, u64 len_options);
 /* The oldest packet queued for the wire, and its frame goes back: length, or -1. */
 int fake_xsk_sent(u32 q, void *out);
+/* All rings of the socket are empty again, and how it is laid out. */
+void fake_xsk_fresh(u32 q, struct rakis_xsk *out);
+/* Producer and consumer of the fill, completion, RX and TX rings, in this order. */
+_Atomic u32 *fake_xsk_index(u32 q, u32 i);
 /* How many are queued, and how many packets wait in the RX ring. */
 u32 fake_xsk_queued(u32 q);
 u32 fake_xsk_waiting(u32 q);
