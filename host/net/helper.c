@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_xdp.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
@@ -11,19 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "host/host.h"
 #include "host/net/allow.h"
+#include "host/net/background.h"
 #include "host/net/claims.h"
 #include "host/net/helper.h"
 #include "host/net/netlink.h"
@@ -353,6 +351,7 @@ static uint64_t now_ms(void)
 	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 }
 
+static void loop(void) __attribute__((noreturn));
 static void loop(void)
 {
 	uint64_t born = now_ms();
@@ -420,9 +419,11 @@ static int open_events(void)
 /* 0 and perhaps a note, or what is wrong. */
 static int set_up(char text[HELPER_TEXT])
 {
+	struct rlimit files = { 65536, 65536 };
 	const char *why = NULL;
 	int err;
 
+	setrlimit(RLIMIT_NOFILE, &files);
 	netlink = netlink_open(0);
 	if (!netlink)
 		return fail(text, -errno, "no netlink socket");
@@ -454,81 +455,18 @@ static int set_up(char text[HELPER_TEXT])
 	return 0;
 }
 
-struct report {
-	int err;
-	char text[HELPER_TEXT];
-};
-
-/* Nothing of whoever started it stays: descriptors, signals, session, directory. */
-static void detach_from_starter(int *report_fd)
-{
-	int null = open("/dev/null", O_RDWR);
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
-
-	setsid();
-	if (chdir("/"))
-		_exit(1);
-	umask(022);
-	for (int sig = 1; sig < 32; sig++)
-		sigaction(sig, &dfl, NULL);
-	if (null >= 0)
-		for (int fd = 0; fd < 3; fd++)
-			dup2(null, fd);
-	if (*report_fd != 3)
-		*report_fd = dup2(*report_fd, 3);
-	close_range(4, ~0u, 0);
-	fcntl(3, F_SETFD, FD_CLOEXEC);
-}
-
-static void background(int report_fd)
-{
-	struct report report = { 0 };
-
-	detach_from_starter(&report_fd);
-	prctl(PR_SET_NAME, "rakis-net");
-	openlog("rakis", LOG_PID, LOG_DAEMON);
-	report.err = set_up(report.text);
-	(void)!write(report_fd, &report, sizeof(report));
-	close(report_fd);
-	if (report.err)
-		_exit(1);
-	loop();
-}
-
 int helper_start(const struct helper_options *opt, char text[HELPER_TEXT])
 {
-	struct report report = { .err = -EIO, .text = "the helper did not start" };
-	struct rlimit files = { 65536, 65536 };
-	int ends[2], err;
-	pid_t pid;
+	int err;
 
 	options = opt;
 	text[0] = 0;
-	if (opt->foreground) {
-		setrlimit(RLIMIT_NOFILE, &files);
-		err = set_up(text);
-		if (err)
-			return err;
-		if (*text)
-			message("%s", text);
-		loop();
-	}
-	if (pipe2(ends, O_CLOEXEC))
-		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		setrlimit(RLIMIT_NOFILE, &files);
-		/* Once more: it is nobody's child that anybody waits for. */
-		if (!fork())
-			background(ends[1]);
-		_exit(0);
-	}
-	close(ends[1]);
-	waitpid(pid, NULL, 0);
-	(void)!read(ends[0], &report, sizeof(report));
-	close(ends[0]);
-	memcpy(text, report.text, HELPER_TEXT);
-	return report.err;
+	if (!opt->foreground)
+		return background_start(set_up, loop, text);
+	err = set_up(text);
+	if (err)
+		return err;
+	if (*text)
+		message("%s", text);
+	loop();
 }

@@ -8,15 +8,14 @@
 #define RAKIS_HOST_NET_HELPER_H
 
 #include <stdbool.h>
-#include <stddef.h>
+
+#include "host/net/background.h"
 
 struct helper_options {
 	const char *iface;
 	bool stay;		/* also when no program uses it any more */
 	bool foreground;
 };
-
-#define HELPER_TEXT 512
 
 /*
  * Start one in the background. 0, with a note for the user in `text` or none; or negative
