@@ -283,6 +283,20 @@ static long data_call(const struct rakis_request *rq)
 	}
 }
 
+/* Shut down for receiving: where a stream tells its end, a datagram socket goes on with EAGAIN. */
+static int has_ended(const struct rakis_request *rq)
+{
+	struct pollfd pfd = { .fd = rq->fd, .events = POLLRDHUP };
+	struct timespec now = { 0 };
+	struct msghdr *m = (struct msghdr *)rq->addr;
+
+	if (sys(ppoll, &pfd, 1, &now, NULL, 8) <= 0 || !(pfd.revents & POLLRDHUP))
+		return 0;
+	if (rq->opcode == RAKIS_OP_RECVMSG)
+		m->msg_namelen = m->msg_controllen = 0;
+	return 1;
+}
+
 static long socket_data(struct thread *t, const struct rakis_request *rq, short events)
 {
 	struct patience p = patience_of(rq);
@@ -293,6 +307,8 @@ static long socket_data(struct thread *t, const struct rakis_request *rq, short 
 		res = data_call(rq);
 		if (res != -EAGAIN)
 			return res;
+		if (tries && (rq->opcode == RAKIS_OP_RECV || rq->opcode == RAKIS_OP_RECVMSG) && has_ended(rq))
+			return 0;
 		/* A local datagram socket may be writable while its receiver's queue is full. */
 		res = tries++ < 2 ? wait_fd(t, rq->fd, events, &p) : doze(t, &p);
 		if (res)

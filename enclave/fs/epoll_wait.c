@@ -11,6 +11,7 @@
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "libos/task.h"
+#include "net/net.h"
 
 #define ALWAYS		(EPOLLERR | EPOLLHUP)
 /* What no transfer takes back: it is asked for again each time. */
@@ -244,6 +245,11 @@ static void rings_look(struct epoll *ep)
 {
 	u64 rings = ep->rings;
 
+	if (rings & POLL_NET) {
+		rings &= ~POLL_NET;
+		net_depend();
+		net_reap();
+	}
 	for (u32 i = 0; rings; i++, rings >>= 1)
 		if (rings & 1) {
 			async_depend(i);
@@ -253,7 +259,7 @@ static void rings_look(struct epoll *ep)
 
 static void rings_kick(struct epoll *ep)
 {
-	u64 rings = ep->rings;
+	u64 rings = ep->rings & ~POLL_NET;
 
 	for (u32 i = 0; rings; i++, rings >>= 1)
 		if (rings & 1)

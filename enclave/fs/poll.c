@@ -12,6 +12,7 @@
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "libos/task.h"
+#include "net/net.h"
 
 #define ALWAYS	(EPOLLERR | EPOLLHUP)
 /* What a file without a poll operation is: regular files, directories. */
@@ -161,6 +162,11 @@ static bool rings_look(u64 rings, bool kick)
 {
 	bool any = false;
 
+	if (rings & POLL_NET) {
+		rings &= ~POLL_NET;
+		net_depend();
+		any = net_reap();
+	}
 	for (u32 i = 0; rings; i++, rings >>= 1)
 		if (rings & 1) {
 			async_depend(i);

@@ -14,6 +14,7 @@
 struct file;
 
 #define POLL_LOOK	(1u << 31)
+#define POLL_NET	(1ull << 63)	/* among rings: datagrams come by net/ */
 
 struct poll_table {
 	/* Register on `q` for this file; NULL table entries: only look. */
@@ -22,7 +23,7 @@ struct poll_table {
 	 * answer only means that ops->poll() is to be asked again. */
 	void (*host)(struct poll_table *pt, int hostfd, u32 events);
 	u32 events;		/* what the caller is interested in */
-	u64 rings;		/* added to by files whose events come by ring: a bit each */
+	u64 rings;		/* added to by files whose events come by ring: a bit each; POLL_NET */
 	bool keeps_ready;	/* the caller looks at file->ready as well (epoll) */
 };
 

@@ -5,6 +5,7 @@
 
 #include <asm/fcntl.h>
 #include <asm/socket.h>
+#include "lib/errno.h"
 #include "lib/types.h"
 
 #define AF_UNSPEC	0
@@ -24,13 +25,16 @@
 
 #define MSG_OOB		0x1u
 #define MSG_PEEK	0x2u
+#define MSG_DONTROUTE	0x4u
 #define MSG_CTRUNC	0x8u
 #define MSG_TRUNC	0x20u
 #define MSG_DONTWAIT	0x40u
 #define MSG_EOR		0x80u
 #define MSG_WAITALL	0x100u
+#define MSG_CONFIRM	0x800u
 #define MSG_ERRQUEUE	0x2000u
 #define MSG_NOSIGNAL	0x4000u
+#define MSG_MORE	0x8000u
 #define MSG_WAITFORONE	0x10000u
 #define MSG_SOCK_DEVMEM	0x2000000u
 #define MSG_ZEROCOPY	0x4000000u
@@ -70,5 +74,21 @@ struct cmsg {
 	s32 level;
 	s32 type;
 };
+
+#define CMSG_HEAD	sizeof(struct cmsg)
+
+/* The message at `off`, or NULL at the end. -EINVAL in *err if it does not fit. */
+static inline struct cmsg *cmsg_at(void *control, u32 len, u32 off, int *err)
+{
+	struct cmsg *c = (struct cmsg *)((u8 *)control + off);
+
+	if (off >= len || len - off < CMSG_HEAD)
+		return NULL;
+	if (c->len < CMSG_HEAD || c->len > len - off) {
+		*err = -EINVAL;
+		return NULL;
+	}
+	return c;
+}
 
 #endif

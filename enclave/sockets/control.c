@@ -10,8 +10,6 @@
 #include "lib/string.h"
 #include "sockets/socket.h"
 
-#define CMSG_HEAD	sizeof(struct cmsg)
-
 struct rights {
 	u32 n;
 	struct file *files[SCM_MAX_FD];
@@ -24,20 +22,6 @@ void rights_put(struct rights *r)
 	for (u32 i = 0; i < r->n; i++)
 		file_put(r->files[i]);
 	kfree(r);
-}
-
-/* The message at `off`, or NULL at the end. -EINVAL in *err if it does not fit. */
-static struct cmsg *cmsg_at(void *control, u32 len, u32 off, int *err)
-{
-	struct cmsg *c = (struct cmsg *)((u8 *)control + off);
-
-	if (off >= len || len - off < CMSG_HEAD)
-		return NULL;
-	if (c->len < CMSG_HEAD || c->len > len - off) {
-		*err = -EINVAL;
-		return NULL;
-	}
-	return c;
 }
 
 static bool is_rights(const struct cmsg *c)

@@ -178,6 +178,10 @@ int socket_ioctl(struct file *f, u32 cmd, u64 uarg)
 		more = stream_unread(sk);
 	else if (socket_is_stream(sk) && (cmd == TIOCOUTQ || cmd == SIOCOUTQNSD))
 		more = stream_unsent(sk);
+	if (sk->udp && cmd == FIONREAD && udp_unread(sk, &more))
+		return put_user(more, uarg) ? -EFAULT : 0;
+	if (sk->udp && size == 16)		/* SIOCGSTAMP: of the last datagram that the host saw */
+		udp_kernel_only(sk);
 	res = host_ioctl(sk->hostfd, cmd, arg, size);
 	if (res < 0)
 		return res;

@@ -218,6 +218,8 @@ static int set_host(struct socket *sk, int level, int name, const u8 *val, int l
 	stream_settle(sk);
 	if (level != SOL_SOCKET || name != SO_RCVLOWAT || !socket_is_stream(sk) || len < 4)
 		err = host_setsockopt(sk->hostfd, level, name, val, len);
+	if (!err && sk->udp)
+		udp_option_set(sk, level, name, val, len);
 	if (err || level != SOL_SOCKET)
 		return err;
 	switch (name) {

@@ -212,6 +212,7 @@ int socket_create(int domain, int type, int proto, struct file **out)
 		return -ENOMEM;
 	sk = (*out)->priv;
 	sk->own = stream_may_own(domain, sk->type, sk->proto);
+	udp_start(sk);
 	return 0;
 }
 

@@ -34,6 +34,7 @@ struct socket_ops {
 extern const struct socket_ops host_socket_ops;	/* msg.c: all by the host's socket */
 
 struct stream;
+struct udp;
 
 struct socket {
 	const struct socket_ops *_Atomic ops;
@@ -55,6 +56,8 @@ struct socket {
 	_Atomic bool no_send, full;	/* before it is a stream: SHUT_WR came; no room at the host */
 	_Atomic int linger;		/* s; negative: none */
 	_Atomic u32 sndbuf;		/* as set by the guest; 0: not set */
+
+	struct udp *udp;		/* udp.c; NULL: the host's socket is all it is */
 };
 
 bool is_socket(const struct file *f);
@@ -129,6 +132,12 @@ u32 stream_unsent(struct socket *sk);
 /* Where a file is about to be passed out: -EINVAL if something of a stream is in here. */
 int socket_pass(struct file *f) __must_check;
 void stream_exit(void);					/* the process ends: all that was sent goes */
+
+/* UDP with a fast path (udp.c). */
+void udp_start(struct socket *sk);			/* a new socket becomes one, if it may */
+void udp_option_set(struct socket *sk, int level, int name, const u8 *val, int len);
+void udp_kernel_only(struct socket *sk);
+bool udp_unread(struct socket *sk, u32 *bytes);		/* of the next datagram, if it is here */
 
 /* file_ops of a socket; the guest's read and write. */
 ssize_t socket_read(struct file *f, struct iter *it, u64 *pos) __must_check;

@@ -413,6 +413,8 @@ int socket_pass(struct file *f)
 
 	if (!is_socket(f))
 		return 0;
+	if (sk->udp)
+		udp_kernel_only(sk);
 	socket_pin(sk);
 	if (!socket_is_stream(sk) || !stream_wait(stream_of(sk), passable, 0, PASS_NS))
 		return 0;

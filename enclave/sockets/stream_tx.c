@@ -15,7 +15,6 @@
 #define DIRECT		(32u << 10)	/* from here on at once, by exit */
 #define SETTLE_MOST	64u
 #define BLOCK		2048u		/* the least that a block has room for */
-#define MSG_MORE	0x8000u
 /* What does not change how the bytes go. */
 #define SIMPLE		(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_ZEROCOPY | MSG_SOCK_DEVMEM)
 

@@ -177,3 +177,14 @@ __attribute__((weak)) bool async_reap(u32 ring)
 __attribute__((weak)) void async_kick(u32 ring)
 {
 }
+
+/* ---- net/net.h: nor a fast path ---- */
+
+__attribute__((weak)) void net_depend(void)
+{
+}
+
+__attribute__((weak)) bool net_reap(void)
+{
+	return false;
+}

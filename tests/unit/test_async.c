@@ -106,6 +106,7 @@ static ssize_t host_recv_(struct socket *sk, struct host_msg *msg, u32 flags, u6
 
 const struct socket_ops host_socket_ops = { .send = host_send_, .recv = host_recv_ };
 bool is_socket(const struct file *f) { return true; }
+void udp_kernel_only(struct socket *sk) { }
 
 static struct file file;
 

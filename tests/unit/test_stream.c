@@ -112,6 +112,7 @@ void *kzalloc(size_t n) { return calloc(1, n); }
 void kfree(void *p) { free(p); }
 void log_warn(const char *fmt, ...) { }
 bool is_socket(const struct file *f) { return true; }
+void udp_kernel_only(struct socket *sk) { }
 
 bool arena_try(struct arena_buf *b, size_t size)
 {
