@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The queues: an AF_XDP socket each, with a lock for either direction. Whoever reaps holds
- * `rx`: packets are copied in, their frames lent again, then each is checked and handed to
- * its socket. Whoever sends holds `tx` only while it takes a frame and while it queues it,
- * not while it builds the packet.
+ * Receiving, and who gets what. Whoever reaps a queue holds its `rx` lock: packets are copied
+ * in, their frames lent again, then each is checked and handed to its socket.
  */
 #include "boundary/boot.h"
-#include "fastpath/xsk.h"
 #include "hostio/hostio.h"
 #include "hostio/park.h"
 #include "lib/alloc.h"
@@ -18,40 +15,23 @@
 #include "net/demux.h"
 #include "net/packet.h"
 #include "net/path.h"
-#include "net/pool.h"
+#include "net/queue.h"
 
 #define BATCH		16u	/* packets taken at a time */
 #define BUDGET		128u	/* in one look at a queue */
-#define KICK_AT		32u	/* queued packets; what the kernel sends in one go */
-#define IN_FLIGHT	64u	/* frames of which completions are not looked for yet */
-#define PAYLOAD_MOST	1792u
-#define IDENTS		256u
-
-_Static_assert(PACKET_ROOM_MOST + PAYLOAD_MOST <= RAKIS_XSK_FRAME_SIZE, "a packet fits a frame");
-
-struct queue {
-	struct spinlock rx, tx;
-	struct xsk xsk;
-	struct pool pool;
-	u32 bit;		/* in masks of rings */
-	u32 unkicked;		/* packets queued since the last kick, as far as known */
-	bool verify;
-	bool kick_inline;	/* boundary/uring.h, and the next two */
-	struct uptr asleep;
-	u64 asleep_mask;
-};
 
 u64 (*net_monotonic)(void), (*net_realtime)(void);
 u64 net_secret;
 
-static struct queue *queues[RAKIS_XSK_MOST];
-static u32 nqueues, all_bits, ifindex;
+struct queue *net_queues[RAKIS_XSK_MOST];
+u32 net_nqueues;
+
+static u32 all_bits, ifindex;
 static _Atomic u32 stamps;
-static _Atomic u16 idents[IDENTS];
 
 bool net_available(void)
 {
-	return nqueues;
+	return net_nqueues;
 }
 
 u32 net_ifindex(void)
@@ -154,9 +134,9 @@ static bool reap_all(u32 xsks, u32 *busy)
 {
 	bool any = false;
 
-	for (u32 i = 0; i < nqueues; i++)
-		if (xsks & queues[i]->bit)
-			any |= reap(queues[i], busy);
+	for (u32 i = 0; i < net_nqueues; i++)
+		if (xsks & net_queues[i]->bit)
+			any |= reap(net_queues[i], busy);
 	return any;
 }
 
@@ -181,14 +161,14 @@ void net_stamps(int by)
 
 static void lock_table(void)
 {
-	for (u32 i = 0; i < nqueues; i++)
-		spin_lock(&queues[i]->rx);
+	for (u32 i = 0; i < net_nqueues; i++)
+		spin_lock(&net_queues[i]->rx);
 }
 
 static void unlock_table(void)
 {
-	for (u32 i = 0; i < nqueues; i++)
-		spin_unlock(&queues[i]->rx);
+	for (u32 i = 0; i < net_nqueues; i++)
+		spin_unlock(&net_queues[i]->rx);
 }
 
 static void forget(struct net_bind *b)
@@ -226,126 +206,6 @@ void net_set_peer(struct net_bind *b, const struct net_addr *peer)
 	unlock_table();
 }
 
-/* ---- sending ---- */
-
-static struct queue *own_queue(void)
-{
-	return queues[gate_self()->slot % nqueues];
-}
-
-u32 net_payload_most(const struct net_path *p, bool v4)
-{
-	u32 headers = PACKET_HEADERS(v4) - 14;
-
-	return min(p->mtu - headers, PAYLOAD_MOST);
-}
-
-/* With `tx` held: a frame, or XSK_NONE. */
-static u32 take_frame(struct queue *q)
-{
-	if (q->xsk.tx.nfree <= XSK_LANE_FRAMES - IN_FLIGHT)
-		xsk_complete(&q->xsk);
-	return xsk_frame(&q->xsk);
-}
-
-bool net_may_send(void)
-{
-	struct queue *q = own_queue();
-	bool may;
-
-	spin_lock(&q->tx);
-	if (!q->xsk.tx.nfree)
-		xsk_complete(&q->xsk);
-	may = q->xsk.tx.nfree;
-	spin_unlock(&q->tx);
-	return may;
-}
-
-static void kick(struct queue *q)
-{
-	exits_submit(q->bit);
-	exit_now();
-}
-
-/* Something was queued: with `tx` held. True if the kernel is to be told now. */
-static bool must_kick(struct queue *q)
-{
-	bool now = false;
-
-	if (!xsk_tx_sleeps(&q->xsk))
-		return false;
-	if (q->kick_inline) {
-		if (exits_submit(q->bit))
-			q->unkicked = 0;
-		now = ++q->unkicked >= KICK_AT;
-	}
-	return now || (q->asleep_mask && untrusted_load(q->asleep) & q->asleep_mask);
-}
-
-static u32 frame_to_fill(struct queue *q)
-{
-	u32 frame;
-
-	for (int tries = 0; ; tries++) {
-		spin_lock(&q->tx);
-		frame = take_frame(q);
-		spin_unlock(&q->tx);
-		if (frame != XSK_NONE || tries)
-			return frame;
-		kick(q);
-	}
-}
-
-static int put_on_wire(struct queue *q, const struct net_path *p, const struct net_send *s,
-		       const void *payload, u32 len)
-{
-	bool v4 = ip_is_v4(s->to.ip), sent, now;
-	u32 room = PACKET_ROOM(v4), skip = room - PACKET_HEADERS(v4);
-	u64 headers[PACKET_ROOM_MOST / 8];
-	u32 frame = frame_to_fill(q);
-	struct uptr at;
-	u16 id = 0;
-
-	if (unlikely(frame == XSK_NONE))
-		return -EAGAIN;
-	if (v4 && !s->dont_fragment)
-		id = atomic_fetch_add_explicit(&idents[hash_ip(hash_start(0), s->to.ip) % IDENTS], 1,
-					       memory_order_relaxed);
-	packet_headers((u8 *)headers, p, s, payload, len, id);
-	at = xsk_frame_at(&q->xsk, frame);
-	untrusted_write(at, headers, room);
-	untrusted_write(uptr_add(at, room), payload, len);
-	spin_lock(&q->tx);
-	sent = xsk_send(&q->xsk, frame, skip, room - skip + len);
-	now = sent && must_kick(q);
-	spin_unlock(&q->tx);
-	if (!sent)
-		return -EAGAIN;
-	STAT_INC(net_tx);
-	STAT_ADD(net_tx_bytes, len);
-	if (now)
-		exit_now();
-	return 0;
-}
-
-int net_send(const struct net_path *p, const struct net_send *s, struct iter *data, size_t len)
-{
-	u64 payload[PAYLOAD_MOST / 8];
-	struct net_send full;
-
-	if (len > net_payload_most(p, ip_is_v4(s->to.ip)))
-		return -EMSGSIZE;
-	/* First into trusted memory: a page of the guest may have to be brought in, and what is
-	 * summed up must be what is sent. */
-	if (iter_read(data, payload, len) != (ssize_t)len)
-		return -EFAULT;
-	if (!ip_is_zero(s->from.ip))
-		return put_on_wire(own_queue(), p, s, payload, len);
-	full = *s;
-	ip_copy(full.from.ip, p->source);
-	return put_on_wire(own_queue(), p, &full, payload, len);
-}
-
 /* ---- start ---- */
 
 static struct queue *make_queue(u32 number)
@@ -381,13 +241,13 @@ void net_init(const struct rakis_boot *boot)
 	if (!boot->xsks || !paths_init(boot->net_page))
 		return;
 	net_secret = random_u64();
-	random_bytes((void *)idents, sizeof(idents));
+	send_init();
 	ifindex = path_ifindex();
-	while (nqueues < min(boot->xsks, (u64)RAKIS_XSK_MOST)) {
-		q = make_queue(nqueues);
+	while (net_nqueues < min(boot->xsks, (u64)RAKIS_XSK_MOST)) {
+		q = make_queue(net_nqueues);
 		if (!q)
 			break;
-		queues[nqueues++] = q;
+		net_queues[net_nqueues++] = q;
 		all_bits |= q->bit;
 	}
 	park_reap_xsks = reap_all;

@@ -93,12 +93,11 @@ void net_depend(void);
 /* ---- sending ---- */
 
 /*
- * How datagrams reach a destination, as far as is known; all zeros at first. The caller
- * serialises. Only what the host says counts: no packet received changes it, so that nobody
- * on the network can have replies sent elsewhere.
+ * How datagrams reach a destination. Only what the host says counts: no packet received
+ * changes it, so that nobody on the network can have replies sent elsewhere.
  */
 struct net_path {
-	u64 generation, made;	/* private */
+	u64 generation, made;
 	bool known, fast;
 	u8 to[16], from[16], source[16];
 	u8 mac_to[6], mac_from[6];
@@ -107,8 +106,8 @@ struct net_path {
 };
 
 /*
- * Is `to` reached by the fast path from `from` (all zeros: any)? Asks the host (an exit) when
- * what is known is old or of another destination. False: use the kernel's socket.
+ * Is `to` reached by the fast path from `from` (all zeros: any)? Fills in how. Known to all
+ * sockets for a while; asks the host (an exit) for what is not. False: use the kernel's socket.
  */
 bool net_path(struct net_path *p, const u8 to[16], const u8 from[16]) __must_check;
 

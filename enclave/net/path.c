@@ -41,12 +41,6 @@ u32 path_ifindex(void)
 	return from_page(offsetof(struct rakis_net_page, ifindex));
 }
 
-static bool is_good(const struct net_path *p, u64 generation, u64 now, const u8 *to, const u8 *from)
-{
-	return p->known && p->generation == generation && now - p->made < PATH_NS &&
-	       ip_same(p->to, to) && ip_same(p->from, from);
-}
-
 /* Can this be the answer? Fills p in from it. */
 static bool adopt(struct net_path *p, const struct rakis_route *r)
 {
@@ -88,23 +82,20 @@ bool net_path(struct net_path *p, const u8 to[16], const u8 from[16])
 {
 	struct net_path *shared;
 	u64 generation, now;
-	bool found;
 
-	if (!net_available() || !from_page(offsetof(struct rakis_net_page, up)))
+	p->known = false;
+	if (!net_available() || !from_page(offsetof(struct rakis_net_page, up)) || !ip_is_unicast(to) ||
+	    (!ip_is_zero(from) && ip_is_v4(to) != ip_is_v4(from)))
 		return false;
 	generation = from_page(offsetof(struct rakis_net_page, generation));
 	now = net_monotonic();
-	if (likely(is_good(p, generation, now, to, from)))
-		return p->fast;
-	if (!ip_is_unicast(to) || (!ip_is_zero(from) && ip_is_v4(to) != ip_is_v4(from)))
-		return false;
 	shared = &paths[hash_ip(hash_ip(hash_start(0), to), from) % PATHS];
 	spin_lock(&lock);
-	found = is_good(shared, generation, now, to, from);
-	if (found)
+	if (shared->generation == generation && now - shared->made < PATH_NS &&
+	    ip_same(shared->to, to) && ip_same(shared->from, from))
 		*p = *shared;
 	spin_unlock(&lock);
-	if (found)
+	if (likely(p->known))
 		return p->fast;
 	*p = (struct net_path){ .generation = generation, .made = now, .known = true };
 	ip_copy(p->to, to);

@@ -8,8 +8,7 @@
 #include <string.h>
 #include "fake_xsk.h"
 #include "net/addr.h"
-/* Its queues begin anew with each input: frames that lies have cost do not come back. */
-#include "../../enclave/net/net.c"
+#include "net/queue.h"
 
 #define CHECK(x) ((x) ? (void)0 : abort())
 #define PORT	53
@@ -55,6 +54,7 @@ static struct net_bind binds[] = {
 	{ .local.port = PORT, .v6 = true, .deliver = deliver },
 };
 
+/* Queues begin anew with each input: frames that lies have cost do not come back. */
 static void start(void)
 {
 	static bool started;
@@ -65,12 +65,12 @@ static void start(void)
 			CHECK(!net_bind(&binds[i], i));
 		started = true;
 	}
-	for (u32 q = 0; q < nqueues; q++) {
+	for (u32 q = 0; q < net_nqueues; q++) {
 		struct rakis_xsk layout;
 
 		fake_xsk_fresh(q, &layout);
-		CHECK(!xsk_init(&queues[q]->xsk, &layout));
-		xsk_refill(&queues[q]->xsk);
+		CHECK(!xsk_init(&net_queues[q]->xsk, &layout));
+		xsk_refill(&net_queues[q]->xsk);
 	}
 }
 
@@ -186,7 +186,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		}
 	}
 	net_reap();
-	for (u32 q = 0; q < nqueues; q++)
-		CHECK(xsk_is_valid(&queues[q]->xsk));
+	for (u32 q = 0; q < net_nqueues; q++)
+		CHECK(xsk_is_valid(&net_queues[q]->xsk));
 	return 0;
 }
