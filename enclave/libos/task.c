@@ -230,7 +230,7 @@ long task_clone(const struct clone_request *c)
 	slot = gate_slot_alloc();
 	if (slot < 0) {
 		if (!atomic_exchange(&told, 1))
-			log_warn("out of thread slots: at most %u threads, clone fails with EAGAIN",
+			log_warn("out of thread slots: at most %u threads (in an enclave: --threads); clone fails with EAGAIN",
 				 (u32)gate_layout.slot_count);
 		kfree(t);
 		return -EAGAIN;

@@ -166,7 +166,7 @@ static void build(const struct sgx_plan *plan, const struct sgx_sigstruct *sig)
 		.size = plan->size,
 		.ssa_frame_size = RAKIS_SSA_FRAME_SIZE / SGX_PAGE,
 		.miscselect = sig->miscselect,
-		.attributes = sig->attributes,
+		.attributes = { .flags = sig->attributes.flags, .xfrm = plan->policy->xfrm },
 	};
 	sgx_backend->create(&secs);
 	for (size_t i = 0; i < plan->count; i++)
