@@ -18,15 +18,11 @@
 
 #define ENCLU		"\x0f\x01\xd7"
 
-int (*device_open)(const char *path, int flags, ...) = open;
-int (*device_ioctl)(int fd, unsigned long request, ...) = ioctl;
-void *(*device_mmap)(void *addr, size_t size, int prot, int flags, int fd, off_t off) = mmap;
-
 static int fd;
 
 /* ---- the vDSO ---- */
 
-bool device_find_enter(const char *symbol, struct sgx_enter *enter)
+static bool find_enter(const char *symbol, struct sgx_enter *enter)
 {
 	void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
 	void *at = vdso ? dlsym(vdso, symbol) : NULL;
@@ -45,6 +41,11 @@ bool device_find_enter(const char *symbol, struct sgx_enter *enter)
 	enter->aep = (uint64_t)enclu;
 	return true;
 }
+
+bool (*device_find_enter)(const char *symbol, struct sgx_enter *enter) = find_enter;
+int (*device_open)(const char *path, int flags, ...) = open;
+int (*device_ioctl)(int fd, unsigned long request, ...) = ioctl;
+void *(*device_mmap)(void *addr, size_t size, int prot, int flags, int fd, off_t off) = mmap;
 
 /* ---- the device ---- */
 

@@ -18,6 +18,6 @@ extern int (*device_ioctl)(int fd, unsigned long request, ...);
 extern void *(*device_mmap)(void *addr, size_t size, int prot, int flags, int fd, off_t off);
 
 /* Find the vDSO's entry function; false: this kernel has none. */
-bool device_find_enter(const char *symbol, struct sgx_enter *enter);
+extern bool (*device_find_enter)(const char *symbol, struct sgx_enter *enter);
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: java javac
 # Java: a thread pool, sockets, mapped files, collections of garbage, faults turned into exceptions.
+# sgx-memory: 4G
 cat > Main.java <<'END'
 import java.io.*;
 import java.net.*;

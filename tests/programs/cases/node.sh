@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: node
 # Node.js: workers, an HTTP server and client, streams, the thread pool, UDP, signals, WebAssembly.
+# sgx-memory: 4G
 cat > main.js <<'END'
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 const http = require('http'), fs = require('fs'), crypto = require('crypto'), zlib = require('zlib');
