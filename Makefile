@@ -28,10 +28,17 @@ bench: all
 	@tools/setup run bench
 	@bench/bench $(BUILD)/rakis
 
+# PREFIX (default /usr/local) is built in: the command finds the image there. DESTDIR is not.
 install: all
+	@$(if $(PREFIX),meson configure $(BUILD) -Dprefix=$(PREFIX) && ninja -C $(BUILD) --quiet)
 	@meson install -C $(BUILD) --no-rebuild
+
+# A Debian package in $(BUILD)/deb.
+deb:
+	@tools/setup build deb
+	@tools/make-deb $(BUILD)/deb
 
 clean:
 	@rm -rf $(BUILD)
 
-.PHONY: all run check check-quick bench install clean
+.PHONY: all run check check-quick bench install deb clean
