@@ -23,7 +23,8 @@ static bool ring_set_up(struct ring *r, struct uptr *entries, struct ring_index 
 			const struct rakis_xsk_ring *h, bool producer, u32 entry)
 {
 	struct field f[] = {
-		{ h->producer, 4 }, { h->consumer, 4 }, { h->flags, 4 }, { h->descs, h->entries * entry },
+		{ h->producer, 4 }, { h->consumer, 4 }, { h->flags, 4 },
+		{ h->descs, h->entries * entry },
 	};
 	struct ring_index prod, cons;
 	struct uptr map;
@@ -39,7 +40,8 @@ static bool ring_set_up(struct ring *r, struct uptr *entries, struct ring_index 
 	return !ring_init(r, producer, h->entries, producer ? prod : cons, producer ? cons : prod);
 }
 
-static bool lane_set_up(struct xsk_lane *l, u64 base, const struct rakis_xsk_ring *out, u32 out_entry,
+static bool lane_set_up(struct xsk_lane *l, u64 base,
+			const struct rakis_xsk_ring *out, u32 out_entry,
 			const struct rakis_xsk_ring *in, u32 in_entry)
 {
 	struct ring_index unused;
@@ -180,7 +182,8 @@ u32 xsk_receive(struct xsk *x, struct xsk_packet *out, u32 n, u32 *good)
 		if (frame == XSK_NONE)
 			continue;
 		out[(*good)++] = (struct xsk_packet){
-			.at = uptr_add(x->umem, addr & ~7ull), .skip = addr & 7, .len = len, .frame = frame,
+			.at = uptr_add(x->umem, addr & ~7ull), .skip = addr & 7, .len = len,
+			.frame = frame,
 		};
 	}
 	if (n)

@@ -6,7 +6,7 @@
 #include "lib/types.h"
 #include "net/net.h"
 
-#define V4_MAPPED	0xffff0000u	/* the second 4-byte group of ::ffff:a.b.c.d and the one before */
+#define V4_MAPPED	0xffff0000u	/* bytes 8 to 11 of ::ffff:a.b.c.d, as they are loaded */
 
 static inline u64 ip_word(const u8 *ip, u32 i)
 {

@@ -18,7 +18,9 @@ static struct net_bind **bucket_of_peer(u16 port, const struct net_addr *peer)
 
 static struct net_bind **bucket_of(const struct net_bind *b)
 {
-	return b->peer.port ? bucket_of_peer(b->local.port, &b->peer) : &without[b->local.port % BUCKETS];
+	if (b->peer.port)
+		return bucket_of_peer(b->local.port, &b->peer);
+	return &without[b->local.port % BUCKETS];
 }
 
 void demux_add(struct net_bind *b)
@@ -53,8 +55,8 @@ static int match(const struct net_bind *b, const struct net_addr *from, const st
 }
 
 /* Of the equals of `best`, which are shared, the one that the flow falls to. */
-static struct net_bind *choose(struct net_bind *best, u32 n, int quality, const struct net_addr *from,
-			       const struct net_addr *to)
+static struct net_bind *choose(struct net_bind *best, u32 n, int quality,
+			       const struct net_addr *from, const struct net_addr *to)
 {
 	u32 which = (u64)(u32)hash_flow(from, to) * n >> 32;
 

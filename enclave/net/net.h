@@ -63,7 +63,7 @@ struct net_bind {
 	struct net_addr local;	/* ip all zeros: any address */
 	struct net_addr peer;	/* port 0: any; otherwise only its datagrams */
 	bool v4, v6;		/* which families it takes */
-	bool shared;		/* SO_REUSEPORT: others may have the same, and each flow goes to one of them */
+	bool shared;		/* SO_REUSEPORT: each flow goes to one of its equals */
 	/*
 	 * Takes the datagram and puts it back some time. Called by whoever reaps, with locks
 	 * held: must not sleep, leave the enclave or copy to the guest; may take spin locks and
@@ -126,10 +126,11 @@ u32 net_payload_most(const struct net_path *p, bool v4);
 /*
  * One datagram of `len` bytes from `data`, queued for the wire. 0; -EFAULT (nothing is sent);
  * -EMSGSIZE; -EAGAIN: no frame is free now, though the kernel was kicked. May leave the
- * enclave. It reaches the wire when somebody kicks: when some are queued, at a park or any other exit,
- * or when the monitor finds it.
+ * enclave. It reaches the wire when somebody kicks: when some are queued, at a park or any
+ * other exit, or when the monitor finds it.
  */
-int net_send(const struct net_path *p, const struct net_send *s, struct iter *data, size_t len) __must_check;
+int net_send(const struct net_path *p, const struct net_send *s, struct iter *data, size_t len)
+	__must_check;
 /* Is a frame free for the running thread? Does not leave the enclave. */
 bool net_may_send(void);
 

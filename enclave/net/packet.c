@@ -28,8 +28,8 @@ static u64 pseudo_header(const u8 *addresses, u32 n, u32 udp_len)
 /* ---- receiving ---- */
 
 /* `udp`: what the IP packet contains, `room` bytes of it. */
-static enum packet_verdict parse_udp(struct datagram *d, u8 *at, u32 room, const u8 *addresses, u32 n,
-				     bool verify)
+static enum packet_verdict parse_udp(struct datagram *d, u8 *at, u32 room,
+				     const u8 *addresses, u32 n, bool verify)
 {
 	const struct wire_udp *udp = (const struct wire_udp *)at;
 	u32 len;
@@ -43,7 +43,8 @@ static enum packet_verdict parse_udp(struct datagram *d, u8 *at, u32 room, const
 		/* None was computed: only IPv4 allows that. */
 		if (n != 8)
 			return PACKET_CHECKSUM;
-	} else if (verify && checksum_end(checksum_add(pseudo_header(addresses, n, len), at, len))) {
+	} else if (verify &&
+		   checksum_end(checksum_add(pseudo_header(addresses, n, len), at, len))) {
 		return PACKET_CHECKSUM;
 	}
 	d->from.port = be16(udp->from);
@@ -113,8 +114,8 @@ enum packet_verdict packet_parse(struct datagram *d, u8 *frame, u32 len, bool ve
 
 /* ---- sending ---- */
 
-static void put_ipv4(struct wire_ipv4 *ip, const struct net_path *p, const struct net_send *s, u32 len,
-		     u16 id)
+static void put_ipv4(struct wire_ipv4 *ip, const struct net_path *p, const struct net_send *s,
+		     u32 len, u16 id)
 {
 	u16 sum;
 
@@ -132,14 +133,16 @@ static void put_ipv4(struct wire_ipv4 *ip, const struct net_path *p, const struc
 	memcpy(ip->checksum, &sum, 2);
 }
 
-static void put_ipv6(struct wire_ipv6 *ip, const struct net_path *p, const struct net_send *s, u32 len)
+static void put_ipv6(struct wire_ipv6 *ip, const struct net_path *p, const struct net_send *s,
+		     u32 len)
 {
 	u32 label = s->flow_label;
 
 	/* Without one of its own each flow has one all the same (RFC 6437). */
 	if (!label)
 		label = hash_flow(&s->from, &s->to);
-	put_be32(ip->version_class_flow, 6u << 28 | (u32)s->traffic_class << 20 | (label & 0xfffff));
+	put_be32(ip->version_class_flow,
+		 6u << 28 | (u32)s->traffic_class << 20 | (label & 0xfffff));
 	put_be16(ip->payload, len);
 	ip->next = WIRE_UDP;
 	ip->hop_limit = s->hop_limit ? s->hop_limit : p->hop_limit;

@@ -84,8 +84,8 @@ bool net_path(struct net_path *p, const u8 to[16], const u8 from[16])
 	u64 generation, now;
 
 	p->known = false;
-	if (!net_available() || !from_page(offsetof(struct rakis_net_page, up)) || !ip_is_unicast(to) ||
-	    (!ip_is_zero(from) && ip_is_v4(to) != ip_is_v4(from)))
+	if (!net_available() || !from_page(offsetof(struct rakis_net_page, up)) ||
+	    !ip_is_unicast(to) || (!ip_is_zero(from) && ip_is_v4(to) != ip_is_v4(from)))
 		return false;
 	generation = from_page(offsetof(struct rakis_net_page, generation));
 	now = net_monotonic();

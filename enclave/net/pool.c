@@ -32,7 +32,8 @@ struct datagram *pool_get(struct pool *p, u32 n)
 
 	/* Acquire: pairs with the release in datagram_put(). All at once, so no ABA. */
 	if (!p->spare[large])
-		p->spare[large] = atomic_exchange_explicit(&p->back[large], NULL, memory_order_acquire);
+		p->spare[large] = atomic_exchange_explicit(&p->back[large], NULL,
+							   memory_order_acquire);
 	if (unlikely(!p->spare[large]))
 		grow(p, large);
 	d = p->spare[large];

@@ -94,6 +94,12 @@ static u32 frame_to_fill(struct queue *q)
 	}
 }
 
+static u16 next_ident(const u8 *to)
+{
+	return atomic_fetch_add_explicit(&idents[hash_ip(hash_start(0), to) % IDENTS], 1,
+					 memory_order_relaxed);
+}
+
 static int put_on_wire(struct queue *q, const struct net_path *p, const struct net_send *s,
 		       const void *payload, u32 len)
 {
@@ -107,8 +113,7 @@ static int put_on_wire(struct queue *q, const struct net_path *p, const struct n
 	if (unlikely(frame == XSK_NONE))
 		return -EAGAIN;
 	if (v4 && !s->dont_fragment)
-		id = atomic_fetch_add_explicit(&idents[hash_ip(hash_start(0), s->to.ip) % IDENTS], 1,
-					       memory_order_relaxed);
+		id = next_ident(s->to.ip);
 	packet_headers((u8 *)headers, p, s, payload, len, id);
 	at = xsk_frame_at(&q->xsk, frame);
 	untrusted_write(at, headers, room);

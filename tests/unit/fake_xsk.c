@@ -36,7 +36,8 @@ struct socket {
 
 struct rakis_net_page fake_page = { .generation = 1, .up = 1, .ifindex = 7 };
 struct rakis_route fake_route = {
-	.fast = 1, .mac_to = 0x665544332211, .mac_from = 0xffeeddccbbaa, .mtu = 1500, .hop_limit = 64,
+	.fast = 1, .mac_to = 0x665544332211, .mac_from = 0xffeeddccbbaa, .mtu = 1500,
+	.hop_limit = 64,
 };
 u64 fake_verify = 1;
 struct rakis_request fake_last;

@@ -101,7 +101,8 @@ static int teardown(void **state)
 }
 
 /* A datagram of `len` bytes, the first of which says `mark`. */
-static void arrive(u32 q, const char *from, u16 from_port, const char *to, u16 to_port, u8 mark, u32 len)
+static void arrive(u32 q, const char *from, u16 from_port, const char *to, u16 to_port, u8 mark,
+		   u32 len)
 {
 	struct net_addr a = fake_addr(from, from_port), b = fake_addr(to, to_port);
 	u8 data[1800] = { mark }, frame[2048];
@@ -183,7 +184,9 @@ static void test_demux_shared(void **state)
 	u32 share[BINDS] = { 0 };
 
 	for (u32 i = 0; i < 4; i++) {
-		binds[i] = (struct net_bind){ .local.port = 99, .v4 = true, .shared = true, .deliver = count };
+		binds[i] = (struct net_bind){
+			.local.port = 99, .v4 = true, .shared = true, .deliver = count,
+		};
 		assert_int_equal(net_bind(&binds[i], 50 + i), 0);
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(owner); i++) {

@@ -103,36 +103,36 @@ static void test_fields_v4(void **state)
 {
 	static const struct change t[] = {
 		/* Ethernet: type. Total length of the IP packet is 33. */
-		{ 12, 0x0800, ANY, GOOD },	{ 12, 0x0806, ANY, BAD },	{ 12, 0x8100, ANY, BAD },
-		{ 12, 0x0801, ANY, BAD },	{ 12, 0x86dd, ANY, BAD },	{ 12, 0x0008, ANY, BAD },
+		{ 12, 0x0800, ANY, GOOD }, { 12, 0x0806, ANY, BAD }, { 12, 0x8100, ANY, BAD },
+		{ 12, 0x0801, ANY, BAD }, { 12, 0x86dd, ANY, BAD }, { 12, 0x0008, ANY, BAD },
 		{ 12, 0x002e, ANY, BAD },
 		/* Version, header length; TOS */
-		{ 14, 0x5500, MEND, BAD },	{ 14, 0x6500, MEND, BAD },	{ 14, 0x0500, MEND, BAD },
-		{ 14, 0x4000, MEND, BAD },	{ 14, 0x4400, MEND, BAD },	{ 14, 0x4600, MEND, BAD },
-		{ 14, 0x4f00, MEND, BAD },	{ 14, 0x45ff, MEND, GOOD },	{ 14, 0x4501, ANY, SUM },
+		{ 14, 0x5500, MEND, BAD }, { 14, 0x6500, MEND, BAD }, { 14, 0x0500, MEND, BAD },
+		{ 14, 0x4000, MEND, BAD }, { 14, 0x4400, MEND, BAD }, { 14, 0x4600, MEND, BAD },
+		{ 14, 0x4f00, MEND, BAD }, { 14, 0x45ff, MEND, GOOD }, { 14, 0x4501, ANY, SUM },
 		/* Total length */
-		{ 16, 0, MEND, BAD },		{ 16, 19, MEND, BAD },		{ 16, 20, MEND, BAD },
-		{ 16, 27, MEND, BAD },		{ 16, 28, MEND, BAD },		{ 16, 32, MEND, BAD },
-		{ 16, 33, MEND, GOOD },		{ 16, 34, MEND, BAD },		{ 16, 0xffff, MEND, BAD },
+		{ 16, 0, MEND, BAD }, { 16, 19, MEND, BAD }, { 16, 20, MEND, BAD },
+		{ 16, 27, MEND, BAD }, { 16, 28, MEND, BAD }, { 16, 32, MEND, BAD },
+		{ 16, 33, MEND, GOOD }, { 16, 34, MEND, BAD }, { 16, 0xffff, MEND, BAD },
 		/* Identification; flags and offset */
-		{ 18, 0xffff, MEND, GOOD },	{ 20, 0x0000, MEND, GOOD },	{ 20, 0x8000, MEND, GOOD },
-		{ 20, 0x2000, MEND, BAD },	{ 20, 0x6000, MEND, BAD },	{ 20, 0x0001, MEND, BAD },
-		{ 20, 0x1fff, MEND, BAD },	{ 20, 0x1000, MEND, BAD },	{ 20, 0x4001, MEND, BAD },
+		{ 18, 0xffff, MEND, GOOD }, { 20, 0x0000, MEND, GOOD }, { 20, 0x8000, MEND, GOOD },
+		{ 20, 0x2000, MEND, BAD }, { 20, 0x6000, MEND, BAD }, { 20, 0x0001, MEND, BAD },
+		{ 20, 0x1fff, MEND, BAD }, { 20, 0x1000, MEND, BAD }, { 20, 0x4001, MEND, BAD },
 		/* Time to live, protocol */
-		{ 22, 0x0011, MEND, GOOD },	{ 22, 0xff11, MEND, GOOD },	{ 22, 0x4006, MEND, BAD },
-		{ 22, 0x4001, MEND, BAD },	{ 22, 0x4000, MEND, BAD },	{ 22, 0x4088, MEND, BAD },
+		{ 22, 0x0011, MEND, GOOD }, { 22, 0xff11, MEND, GOOD }, { 22, 0x4006, MEND, BAD },
+		{ 22, 0x4001, MEND, BAD }, { 22, 0x4000, MEND, BAD }, { 22, 0x4088, MEND, BAD },
 		/* Checksum of the header, looked at always */
 		{ 24, 0, ANY, SUM },		{ 24, 0xffff, ANY, SUM },
 		/* From, to: the upper half */
-		{ 26, 0x0001, MEND, BAD },	{ 26, 0x7f00, MEND, BAD },	{ 26, 0xe000, MEND, BAD },
-		{ 26, 0xefff, MEND, BAD },	{ 26, 0xf000, MEND, GOOD },	{ 26, 0xffff, MEND, GOOD },
-		{ 30, 0x0001, MEND, BAD },	{ 30, 0x7fff, MEND, BAD },	{ 30, 0xe000, MEND, BAD },
+		{ 26, 0x0001, MEND, BAD }, { 26, 0x7f00, MEND, BAD }, { 26, 0xe000, MEND, BAD },
+		{ 26, 0xefff, MEND, BAD }, { 26, 0xf000, MEND, GOOD }, { 26, 0xffff, MEND, GOOD },
+		{ 30, 0x0001, MEND, BAD }, { 30, 0x7fff, MEND, BAD }, { 30, 0xe000, MEND, BAD },
 		{ 30, 0xc0a8, MEND, GOOD },
 		/* Ports */
-		{ 34, 0, MEND, GOOD },		{ 34, 0xffff, MEND, GOOD },	{ 36, 0, MEND, BAD },
+		{ 34, 0, MEND, GOOD }, { 34, 0xffff, MEND, GOOD }, { 36, 0, MEND, BAD },
 		/* Length: 13 */
-		{ 38, 0, MEND, BAD },		{ 38, 7, MEND, BAD },		{ 38, 8, MEND, GOOD },
-		{ 38, 12, MEND, GOOD },		{ 38, 13, MEND, GOOD },		{ 38, 14, MEND, BAD },
+		{ 38, 0, MEND, BAD }, { 38, 7, MEND, BAD }, { 38, 8, MEND, GOOD },
+		{ 38, 12, MEND, GOOD }, { 38, 13, MEND, GOOD }, { 38, 14, MEND, BAD },
 		{ 38, 0xffff, MEND, BAD },	{ 38, 12, 0, SUM },
 		/* Checksum: none; wrong */
 		{ 40, 0, ANY, GOOD },		{ 40, 0xffff, 0, SUM },		{ 40, 1, 0, SUM },
@@ -156,26 +156,26 @@ static void test_fields_v4(void **state)
 static void test_fields_v6(void **state)
 {
 	static const struct change t[] = {
-		{ 12, 0x86dd, ANY, GOOD },	{ 12, 0x0800, ANY, BAD },	{ 12, 0x86dc, ANY, BAD },
+		{ 12, 0x86dd, ANY, GOOD }, { 12, 0x0800, ANY, BAD }, { 12, 0x86dc, ANY, BAD },
 		/* Version, traffic class, flow label */
-		{ 14, 0x4000, MEND, BAD },	{ 14, 0x7000, MEND, BAD },	{ 14, 0x0000, MEND, BAD },
+		{ 14, 0x4000, MEND, BAD }, { 14, 0x7000, MEND, BAD }, { 14, 0x0000, MEND, BAD },
 		{ 14, 0x6fff, ANY, GOOD },	{ 16, 0xffff, ANY, GOOD },
 		/* Length of what follows: 13 */
-		{ 18, 0, MEND, BAD },		{ 18, 7, MEND, BAD },		{ 18, 8, MEND, BAD },
-		{ 18, 12, MEND, BAD },		{ 18, 13, MEND, GOOD },		{ 18, 14, MEND, BAD },
+		{ 18, 0, MEND, BAD }, { 18, 7, MEND, BAD }, { 18, 8, MEND, BAD },
+		{ 18, 12, MEND, BAD }, { 18, 13, MEND, GOOD }, { 18, 14, MEND, BAD },
 		{ 18, 0xffff, MEND, BAD },
 		/* Next header: extensions, other protocols; hop limit */
-		{ 20, 0x0040, MEND, BAD },	{ 20, 0x2b40, MEND, BAD },	{ 20, 0x2c40, MEND, BAD },
-		{ 20, 0x3c40, MEND, BAD },	{ 20, 0x0640, MEND, BAD },	{ 20, 0x3a40, MEND, BAD },
-		{ 20, 0x8840, MEND, BAD },	{ 20, 0x1100, ANY, GOOD },	{ 20, 0x11ff, ANY, GOOD },
+		{ 20, 0x0040, MEND, BAD }, { 20, 0x2b40, MEND, BAD }, { 20, 0x2c40, MEND, BAD },
+		{ 20, 0x3c40, MEND, BAD }, { 20, 0x0640, MEND, BAD }, { 20, 0x3a40, MEND, BAD },
+		{ 20, 0x8840, MEND, BAD }, { 20, 0x1100, ANY, GOOD }, { 20, 0x11ff, ANY, GOOD },
 		/* From, to: groups */
-		{ 22, 0xff02, MEND, BAD },	{ 22, 0xfe80, MEND, GOOD },	{ 22, 0x2001, MEND, GOOD },
-		{ 38, 0xff02, MEND, BAD },	{ 38, 0xfe80, MEND, GOOD },	{ 38, 0xfffe, MEND, BAD },
+		{ 22, 0xff02, MEND, BAD }, { 22, 0xfe80, MEND, GOOD }, { 22, 0x2001, MEND, GOOD },
+		{ 38, 0xff02, MEND, BAD }, { 38, 0xfe80, MEND, GOOD }, { 38, 0xfffe, MEND, BAD },
 		/* Ports, length, checksum: there must be one */
-		{ 54, 0, MEND, GOOD },		{ 56, 0, MEND, BAD },		{ 58, 0, MEND, BAD },
-		{ 58, 7, MEND, BAD },		{ 58, 8, MEND, GOOD },		{ 58, 12, MEND, GOOD },
-		{ 58, 14, MEND, BAD },		{ 60, 0, ANY, SUM },		{ 60, 0xffff, 0, SUM },
-		{ 62, 0, 0, SUM },		{ 22, 0xfd01, 0, SUM },		{ 52, 0x0001, 0, SUM },
+		{ 54, 0, MEND, GOOD }, { 56, 0, MEND, BAD }, { 58, 0, MEND, BAD },
+		{ 58, 7, MEND, BAD }, { 58, 8, MEND, GOOD }, { 58, 12, MEND, GOOD },
+		{ 58, 14, MEND, BAD }, { 60, 0, ANY, SUM }, { 60, 0xffff, 0, SUM },
+		{ 62, 0, 0, SUM }, { 22, 0xfd01, 0, SUM }, { 52, 0x0001, 0, SUM },
 	};
 	static const char *const bad[] = { "::", "::1", "ff02::1", "::ffff:10.1.2.3" };
 
