@@ -2,7 +2,7 @@
 """What the benchmarks share: environments, servers, rounds, tables.
 
 An environment is what runs the program under test: a name of the vocabulary (native,
-libos-direct, rakis-direct) and the words to put before its command line.
+libos-direct, rakis-direct, libos-sgx, rakis-sgx) and the words to put before its command line.
 """
 import argparse
 import contextlib
@@ -19,7 +19,11 @@ import sys
 import tempfile
 import time
 
-IO = {"libos-direct": "exit", "rakis-direct": "ring"}
+# On the hardware if this machine has it; otherwise emulated, and the title says so.
+HARDWARE = os.access("/dev/sgx_enclave", os.R_OK | os.W_OK)
+SGX = ["--sgx"] if HARDWARE else ["--sgx=emulate"]
+OPTIONS = {"libos-direct": ["--io", "exit"], "rakis-direct": ["--io", "ring"],
+           "libos-sgx": [*SGX, "--io", "exit"], "rakis-sgx": [*SGX, "--io", "ring"]}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -28,9 +32,10 @@ def arguments(description, **defaults):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("rakis", help="path of the rakis command")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--env", action="append", choices=["native", *IO],
+    parser.add_argument("--env", action="append", choices=["native", *OPTIONS],
                         help="environments to compare, repeatable (default: native and rakis-direct)")
-    parser.add_argument("--kick", default="auto", help="kick policy of rakis-direct")
+    parser.add_argument("--kick", default="auto", help="kick policy of rakis-*")
+    parser.add_argument("--sgx-cost", type=int, default=8200, help="cycles that emulated SGX charges a round trip")
     parser.add_argument("--csv", help="also write every single figure to this file")
     parser.set_defaults(**defaults)
     return parser
@@ -44,7 +49,9 @@ def prefix(args, env, stats=None):
     """The words before a command line; `stats`: where the counters go."""
     if env == "native":
         return []
-    words = [args.rakis, "run", "--io", IO[env], "--kick", args.kick]
+    words = [args.rakis, "run", *OPTIONS[env], "--kick", args.kick]
+    if "sgx" in env and not HARDWARE:
+        words += ["--sgx-cost", str(args.sgx_cost)]
     return [*words, *([f"--stats={stats}"] if stats else []), "--"]
 
 
@@ -121,6 +128,10 @@ class Figures:
         self.envs = environments(args)
         self.rounds = args.rounds
         self.path = args.csv
+        self.emulated = ""
+        if any("sgx" in env for env in self.envs) and not HARDWARE:
+            self.emulated = (f"; SGX emulated at {args.sgx_cost} cycles a round trip, without the cost of encrypted "
+                             "memory and its paging")
         self.values = {}
 
     def add(self, row, env, value):
@@ -139,7 +150,7 @@ class Figures:
         return statistics.median(self.values[row][env])
 
     def print(self, title, digits=0):
-        print(f"{title}; medians of {self.rounds} rounds (lowest to highest)")
+        print(f"{title}; medians of {self.rounds} rounds (lowest to highest){self.emulated}")
         print(f"{'':26}" + "".join(f"{env:>32}" for env in self.envs) + f"{'ratio':>8}")
         for row, cells in self.values.items():
             line = f"{row:26}"
