@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "host/host.h"
+#include "host/sgx/sgx.h"
 #include "host/net/steer.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -65,13 +66,13 @@ static const char *xdp(void)
 	return "a kernel with CONFIG_XDP_SOCKETS";
 }
 
-static const char *sgx(void)
+static bool probe(const char *what, bool (*f)(char *text, size_t size))
 {
-	if (!access("/dev/sgx_enclave", R_OK | W_OK))
-		return NULL;
-	if (errno == EACCES)
-		return "/dev/sgx_enclave may not be opened: join its group, or run as root";
-	return "a processor with SGX and flexible launch control, switched on in the firmware";
+	char text[200];
+	bool ok = f(text, sizeof(text));
+
+	line(ok, what, text);
+	return ok;
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -95,7 +96,8 @@ int cmd_doctor(int argc, char **argv)
 	direct &= check("enclave range", layout_try());
 	check("io_uring", uring());
 	check("AF_XDP", xdp());
-	check("SGX", sgx());
+	probe("SGX", sgx_probe);
+	probe("SGX emulator", emulator_probe);
 	puts(direct ? "programs can run (direct mode)" : "programs cannot run: see above");
 	return direct ? 0 : 1;
 }

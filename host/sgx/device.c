@@ -59,7 +59,7 @@ static void create(const struct sgx_secs *secs)
 	if (fd < 0)
 		die(EXIT_RAKIS, "no SGX here (%s: %m): switch it on in the firmware, or use "
 		    "--sgx=emulate, which protects nothing", SGX_DEVICE);
-	if (!device_find_enter("__vdso_sgx_enter_enclave", &sgx_enter))
+	if (!device_find_enter(SGX_ENTER, &sgx_enter))
 		die(EXIT_RAKIS, "this kernel cannot enter enclaves: Linux 5.11 or later with "
 		    "CONFIG_X86_SGX is needed; rakis run --sgx=emulate does without");
 	fd = own_fd(fd);

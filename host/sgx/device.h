@@ -10,6 +10,7 @@
 #include "host/sgx/backend.h"
 
 #define SGX_DEVICE	"/dev/sgx_enclave"
+#define SGX_ENTER	"__vdso_sgx_enter_enclave"
 #define SGX_PROVISION	"/dev/sgx_provision"
 #define ADD_MOST	(1ull << 20)	/* bytes that one ioctl adds */
 

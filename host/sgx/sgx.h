@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <ucontext.h>
 
@@ -41,6 +42,10 @@ void sgx_thread_end(struct thread *t);
 bool sgx_interrupted(struct thread *t, greg_t *regs);
 /* A debug exception or breakpoint, which the kernel does not report otherwise. */
 bool sgx_debug_exception(struct thread *t, const greg_t *regs);
+
+/* Can enclaves be had here, of the processor or of the emulator? What there is, or is missing. */
+bool sgx_probe(char *text, size_t size);
+bool emulator_probe(char *text, size_t size);
 
 /* The kernel's entry for signals under the emulator. */
 void emulator_signal_entry(int sig, void *info, void *context);
