@@ -344,8 +344,10 @@ ssize_t udp_host_send(struct socket *sk, struct host_msg *m, u32 flags, u64 wait
 	ssize_t n = host_socket_ops.send(sk, m, flags, wait_ns);
 
 	udp_kernel_sends++;
-	if (n >= 0)
+	if (n >= 0) {
+		sk->udp->cork_more = flags & MSG_MORE;
 		moved(sk->udp);
+	}
 	return n;
 }
 

@@ -199,8 +199,6 @@ static ssize_t send_host(struct udp *u, struct host_msg *m, u32 flags, u64 wait_
 {
 	ssize_t n = udp_host_send(u->sk, m, flags, wait_ns);
 
-	if (n >= 0)
-		u->cork_more = flags & MSG_MORE;
 	if (n == -EAGAIN && wait_ns == HOST_NOWAIT)
 		udp_watch_room(u);
 	return n;
