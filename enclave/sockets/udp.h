@@ -53,6 +53,7 @@ struct udp {
 	_Atomic u16 gso;		/* UDP_SEGMENT */
 	_Atomic u8 ttl, hops;		/* 0: as the route says */
 	_Atomic u8 tos, tclass;
+	_Atomic u16 mtu6;		/* IPV6_MTU; 0: that of the route */
 	_Atomic bool may_fragment;	/* IP_MTU_DISCOVER */
 	_Atomic bool corked, cork_more;	/* UDP_CORK; MSG_MORE came with the last */
 	_Atomic u32 moved;		/* datagrams by the host's socket */

@@ -198,6 +198,9 @@ static bool take_ipv6(struct udp *u, int name, int v)
 	case IPV6_FLOWINFO:
 		want(u, WANT_FLOWINFO6, v);
 		return true;
+	case IPV6_MTU:
+		u->mtu6 = v;
+		return true;
 	case IPV6_TCLASS:
 		u->tclass = v == -1 ? 0 : v;
 		return true;

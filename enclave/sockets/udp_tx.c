@@ -15,6 +15,7 @@
 #define FAST_FLAGS	(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR | MSG_ZEROCOPY | MSG_CMSG_CLOEXEC)
 #define SEGMENTS_MOST	64u	/* of one UDP_SEGMENT send, as Linux */
 #define PATHS		64u
+#define IPV6_UDP_HEADERS 48u
 
 /* ---- where to ---- */
 
@@ -189,6 +190,14 @@ static ssize_t send_fast(struct sending *x, const struct net_path *p, struct ite
 	return sent;
 }
 
+/* Larger ones are for the host to send in fragments, or to refuse. */
+static u32 payload_most(struct udp *u, const struct net_path *p, bool v4)
+{
+	u32 most = net_payload_most(p, v4), mtu = u->mtu6;
+
+	return v4 || !mtu ? most : min(most, mtu - IPV6_UDP_HEADERS);
+}
+
 static bool may_be_fast(struct udp *u, const struct host_msg *m, u32 flags)
 {
 	return !(flags & ~FAST_FLAGS) && !u->kernel_only && !u->corked && !u->cork_more &&
@@ -216,10 +225,11 @@ ssize_t udp_send(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_ns)
 	if ((told & ~unsure & EPOLLERR) || !may_be_fast(u, m, flags) || !prepare(u, &x, m) ||
 	    !find_path(&p, x.s.to.ip, x.s.from.ip))
 		return send_host(u, m, flags, wait_ns);
-	most = net_payload_most(&p, udp_is_v4(x.s.to.ip));
+	most = payload_most(u, &p, udp_is_v4(x.s.to.ip));
 	if (x.gso && x.gso >= m->data->left)
 		x.gso = 0;
-	if ((x.gso ? x.gso : m->data->left) > most || (u64)x.gso * SEGMENTS_MOST < (x.gso ? m->data->left : 0))
+	if ((x.gso ? x.gso : m->data->left) > most ||
+	    (x.gso && (u64)x.gso * SEGMENTS_MOST < m->data->left))
 		return send_host(u, m, flags, wait_ns);
 	memcpy(x.s.from.ip, p.source, 16);
 	n = send_fast(&x, &p, m->data);
