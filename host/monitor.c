@@ -194,11 +194,11 @@ static long clone_monitor(void)
 			 "test %%rax, %%rax\n\t"
 			 "jnz 1f\n\t"
 			 "xor %%ebp, %%ebp\n\t"
-			 "call *%[main]\n"
+			 "call *%%rbx\n"
 			 "1:"
 			 : "=a"(res)
 			 : "a"(SYS_clone), "D"(flags), "S"(stack + STACK), "d"(&monitor_pid),
-			   "r"(child_tid), "r"(tls), [main] "r"(monitor_main)
+			   "r"(child_tid), "r"(tls), "b"(monitor_main)
 			 : "rcx", "r11", "memory");
 	return res;
 }
@@ -247,11 +247,12 @@ void monitor_watch(void)
 	static _Atomic int at_it;
 	static uint64_t seen, since;
 	static _Bool woken;
-	uint64_t t = now();
+	uint64_t t;
 	int alive;
 
 	if (!stack || atomic_exchange(&at_it, 1))
 		return;
+	t = now();
 	alive = monitor_pid;
 	if (alive && (seen != beat || !since)) {
 		seen = beat;

@@ -93,7 +93,8 @@ static int create(struct io_uring *ring, struct io_uring_params *p, int number)
 	/*
 	 * COOP_TASKRUN: a completion does not interrupt the thread that submitted, which would
 	 * cost it half as much again (more in an enclave: each is an exit); it is told when the
-	 * thread next enters the kernel, at the latest by the timer tick.
+	 * thread next enters the kernel, at the latest by the timer tick. (So is another thread
+	 * that waits for it: tests/stress, busy-thread.)
 	 */
 	static const unsigned int variants[] = {
 		IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL |
