@@ -54,7 +54,8 @@ static struct datagram *copy_in(struct queue *q, const struct xsk_packet *p)
 	return d;
 }
 
-static void hand_over(struct datagram *d)
+/* False: its socket is full. */
+static bool hand_over(struct datagram *d)
 {
 	struct net_bind *b = demux_find(&d->from, &d->to);
 	u32 len = d->len;
@@ -62,22 +63,24 @@ static void hand_over(struct datagram *d)
 	if (unlikely(!b)) {
 		STAT_INC(net_unclaimed);
 		datagram_put(d);
-	} else if (unlikely(!b->deliver(b, d))) {
+		return true;
+	}
+	if (unlikely(!b->deliver(b, d))) {
 		STAT_INC(net_full);
 		datagram_put(d);
-	} else {
-		STAT_INC(net_rx);
-		STAT_ADD(net_rx_bytes, len);
+		return false;
 	}
+	STAT_INC(net_rx);
+	STAT_ADD(net_rx_bytes, len);
+	return true;
 }
 
-static void take_packet(struct queue *q, struct datagram *d, const struct xsk_packet *p, u64 stamp)
+static bool take_packet(struct queue *q, struct datagram *d, const struct xsk_packet *p, u64 stamp)
 {
 	switch (packet_parse(d, (u8 *)d->frame + p->skip, p->len, q->verify)) {
 	case PACKET_GOOD:
 		d->stamp = stamp;
-		hand_over(d);
-		return;
+		return hand_over(d);
 	case PACKET_MALFORMED:
 		STAT_INC(net_malformed);
 		break;
@@ -86,10 +89,11 @@ static void take_packet(struct queue *q, struct datagram *d, const struct xsk_pa
 		break;
 	}
 	datagram_put(d);
+	return true;
 }
 
-/* With `rx` held. How many descriptors were taken. */
-static u32 take_batch(struct queue *q)
+/* With `rx` held. How many descriptors were taken; *full: for one there was no room. */
+static u32 take_batch(struct queue *q, bool *full)
 {
 	struct xsk_packet p[BATCH];
 	struct datagram *d[BATCH];
@@ -106,12 +110,13 @@ static u32 take_batch(struct queue *q)
 		stamp = net_realtime();
 	for (u32 i = 0; i < good; i++)
 		if (d[i])
-			take_packet(q, d[i], &p[i], stamp);
+			*full |= !take_packet(q, d[i], &p[i], stamp);
 	return n;
 }
 
 static bool reap(struct queue *q, u32 *busy)
 {
+	bool full = false;
 	u32 n, taken = 0;
 
 	if (!spin_trylock(&q->rx)) {
@@ -119,10 +124,11 @@ static bool reap(struct queue *q, u32 *busy)
 		return false;
 	}
 	wake_begin();
+	/* Where a reader is behind, what it will not get is cheaper dropped by the kernel. */
 	do {
-		n = take_batch(q);
+		n = take_batch(q, &full);
 		taken += n;
-	} while (n == BATCH && taken < BUDGET);
+	} while (n == BATCH && taken < BUDGET && !full);
 	if (taken && xsk_fill_sleeps(&q->xsk))
 		exits_submit(q->bit);
 	spin_unlock(&q->rx);
