@@ -31,6 +31,28 @@ static const struct {
 	{ TOP, ~0ull - TOP, true }, { TOP, ~0ull - TOP + 1, false },
 };
 
+/* An enclave begins at 0. */
+static const struct {
+	u64 addr, len;
+	bool ok;
+} from_zero[] = {
+	{ 0, 0, false }, { 0, 8, false }, { 8, 0, false }, { 8, 8, false }, { TOP - 8, 8, false },
+	{ TOP - 8, 16, false }, { TOP, 8, true }, { TOP, ~0ull - TOP, true },
+	{ TOP, ~0ull - TOP + 1, false }, { ~7ull, 7, true }, { ~7ull, 8, false },
+	{ ~7ull, 16, false },
+};
+
+static void test_check_from_zero(void **state)
+{
+	untrusted_init(0, TOP);
+	for (u32 i = 0; i < ARRAY_SIZE(from_zero); i++) {
+		struct uptr p;
+
+		assert_int_equal(uptr_check(from_zero[i].addr, from_zero[i].len, &p),
+				 from_zero[i].ok);
+	}
+}
+
 static void test_check(void **state)
 {
 	untrusted_init(BASE, TOP - BASE);
@@ -199,6 +221,7 @@ static void test_user_second_try(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_check_from_zero),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_words),
