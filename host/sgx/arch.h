@@ -11,6 +11,9 @@
 
 #define SGX_PAGE	4096ull
 
+/* Leaves of ENCLU that an enclave asks for keys by; boundary/sgx.h has the others. */
+enum { ENCLU_EREPORT, ENCLU_EGETKEY };
+
 /* Results of ENCLS[EINIT]. */
 enum {
 	SGX_INVALID_SIG_STRUCT	= 1,

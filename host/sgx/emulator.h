@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ucontext.h>
 
 #include "host/sgx/arch.h"
 #include "boundary/sgx.h"
@@ -123,6 +124,12 @@ static inline void charge(uint64_t begin)
  * it takes then, and without any charge. Before there is an enclave.
  */
 uint64_t emulator_measure_cost(uint64_t cost, uint64_t *own, uint64_t *took);
+
+/*
+ * EREPORT or EGETKEY with these registers; false: they raise #GP. In emulator_keys.c, from the
+ * handler of a signal that interrupted the enclave, so that libcrypto may be used.
+ */
+bool emulator_key_leaf(greg_t *regs);
 
 /* In emulator.S. */
 extern const char emulator_aep[], emulator_after[], emulator_fixup[];

@@ -15,6 +15,7 @@
 #include "host/thread.h"
 
 #define CPUID		"\x0f\xa2"
+#define ENCLU		"\x0f\x01\xd7"
 
 #define VECTOR_DB	1
 #define VECTOR_BP	3
@@ -175,6 +176,16 @@ static struct exception classify(int sig, const siginfo_t *info, const greg_t *r
 	return e;
 }
 
+/* Outside of enclaves ENCLU is an invalid instruction, or a protection fault. */
+static bool is_enclu(struct exception *e, const greg_t *r)
+{
+	if ((e->vector != VECTOR_UD && e->vector != VECTOR_GP) || !is_code(r[REG_RIP], ENCLU))
+		return false;
+	/* What a leaf raises that is not to be had or has bad operands. */
+	*e = (struct exception){ .is = true, .vector = VECTOR_GP };
+	return true;
+}
+
 /* From emulator_signal_entry. True: the thread was inside, FS and GS are the host's now. */
 bool emulator_signal(int sig, siginfo_t *info, ucontext_t *uc, uint64_t fs, uint64_t gs)
 {
@@ -191,6 +202,10 @@ bool emulator_signal(int sig, siginfo_t *info, ucontext_t *uc, uint64_t fs, uint
 		inside = true;
 		if (emulator_has(rip)) {
 			e = classify(sig, info, r);
+			if (e.is && is_enclu(&e, r) && emulator_key_leaf(r)) {
+				r[REG_RIP] += strlen(ENCLU);
+				return false;
+			}
 		} else {
 			load(r, &t->go);
 			fs = t->go.fs;
