@@ -35,3 +35,11 @@ u32 gate_xstate_size(void)
 	}
 	return size;
 }
+
+/* Between the thread's block and the panic stack, which begins at the end of the page. */
+struct gate_vectors *gate_vectors_room(void)
+{
+	_Static_assert(ALIGN_UP(sizeof(struct gate_thread), 64) + sizeof(struct gate_vectors) <=
+		       RAKIS_PAGE_SIZE - 512, "no room for a panic stack");
+	return (void *)gate_self() + ALIGN_UP(sizeof(struct gate_thread), 64);
+}

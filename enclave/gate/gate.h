@@ -158,6 +158,11 @@ const struct rakis_layout *gate_measured_layout(const struct rakis_boot *boot);
  * writes for it. */
 u64 gate_xstate_mask(void);
 u32 gate_xstate_size(void);
+/* Of the running thread, for vectors.c: zeros at first, 64-byte aligned. */
+struct gate_vectors {
+	u8 area[2688];		/* as far as AVX-512 (SDM, volume 1, "XSAVE-managed state") */
+};
+struct gate_vectors *gate_vectors_room(void);
 
 /* True if [addr, addr + len) lies in the guest's part of the range. Wrap-safe. */
 static inline bool guest_range_ok(u64 addr, u64 len)

@@ -35,3 +35,9 @@ u32 gate_xstate_size(void)
 
 	return mask & XFEATURE_AVX512 ? 2688 : mask & XFEATURE_AVX ? 832 : 576;
 }
+
+/* Where an exit saves all of the state: there is none meanwhile. */
+struct gate_vectors *gate_vectors_room(void)
+{
+	return (void *)gate_self() + RAKIS_SLOT_XSTATE - RAKIS_SLOT_BLOCK;
+}

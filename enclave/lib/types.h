@@ -30,6 +30,7 @@ typedef int64_t ssize_t;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __must_check	__attribute__((warn_unused_result))
+#define __aligned(n)	__attribute__((aligned(n)))
 #define __noreturn	__attribute__((noreturn))
 #define __printf(f, a)	__attribute__((format(printf, f, a)))
 

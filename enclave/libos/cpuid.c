@@ -6,6 +6,7 @@
  * that leaf is made here, and what an enclave does not have is taken out of the others.
  */
 #include "fastpath/untrusted.h"
+#include "lib/crypto.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "libos/cpuid.h"
@@ -86,23 +87,6 @@ static void fix_features(struct rakis_cpuid *r)
 	}
 }
 
-void cpuid_init(const struct rakis_boot *boot)
-{
-	struct uptr p;
-
-	if (boot->ncpuid > ENTRIES_MOST ||
-	    !uptr_check(boot->cpuid, boot->ncpuid * sizeof(*table), &p))
-		panic("the host's CPUID table is not valid");
-	entries = (u32)boot->ncpuid;
-	untrusted_read(table, p, entries * sizeof(*table));
-	for (u32 i = 0; i < entries; i++) {
-		if (table[i].leaf == 0xd)
-			fix_xstate(&table[i]);
-		else
-			fix_features(&table[i]);
-	}
-}
-
 /* In all other leaves ecx does not matter. */
 static bool has_subleaves(u32 leaf)
 {
@@ -125,6 +109,24 @@ static const struct rakis_cpuid *find(u32 leaf, u32 subleaf)
 		if (table[i].leaf == leaf && table[i].subleaf == subleaf)
 			return &table[i];
 	return &none;
+}
+
+void cpuid_init(const struct rakis_boot *boot)
+{
+	struct uptr p;
+
+	if (boot->ncpuid > ENTRIES_MOST ||
+	    !uptr_check(boot->cpuid, boot->ncpuid * sizeof(*table), &p))
+		panic("the host's CPUID table is not valid");
+	entries = (u32)boot->ncpuid;
+	untrusted_read(table, p, entries * sizeof(*table));
+	for (u32 i = 0; i < entries; i++) {
+		if (table[i].leaf == 0xd)
+			fix_xstate(&table[i]);
+		else
+			fix_features(&table[i]);
+	}
+	crypto_init((u32[]){ find(1, 0)->edx, find(1, 0)->ecx, find(7, 0)->ebx, find(7, 0)->ecx });
 }
 
 void cpuid_emulate(struct regs *regs)
