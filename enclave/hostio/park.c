@@ -16,7 +16,7 @@
 #define SPIN_LEAST	4u
 #define SPIN_MOST	128u
 
-#define BATCH_MOST	16u
+#define BATCH_MOST	24u
 
 static bool may_spin;
 
