@@ -13,7 +13,8 @@ $(BUILD)/build.ninja:
 # The main job: redis-server under RAKIS and natively, and the ratio.
 run: all
 	@tools/setup run
-	@bench/redis-demo $(BUILD)/rakis
+	@bench/redis $(BUILD)/rakis --rounds 3 --load 50
+	@echo 'Try a program of your own:  $(BUILD)/rakis run [--stats] [--trace] PROGRAM [ARGUMENT...]'
 
 # Everything that can be checked on this machine.
 check: all
@@ -26,7 +27,7 @@ check-quick: all
 
 bench: all
 	@tools/setup run bench
-	@bench/bench $(BUILD)/rakis
+	@for b in bench redis files http; do bench/$$b $(BUILD)/rakis || exit 1; done
 
 # PREFIX (default /usr/local) is built in: the command finds the image there. DESTDIR is not.
 install: all

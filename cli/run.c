@@ -16,7 +16,7 @@ static const char help[] =
 "Runs PROGRAM in the RAKIS library OS. A name without a slash is searched in PATH. The\n"
 "environment, standard streams, exit status and signals are the program's own.\n"
 "\n"
-"  --io exit|ring        how requests reach the host (default: exit)\n"
+"  --io exit|ring        how requests reach the host (default: ring)\n"
 "  --kick POLICY         who tells the kernel of work on rings: inline, monitor, sqpoll, or\n"
 "                        auto (default: by the number of processors)\n"
 "  --net IFACE[,queues=N]\n"
@@ -258,7 +258,7 @@ int cmd_run(int argc, char **argv)
 {
 	struct run_options opt = {
 		.log_level = RAKIS_LOG_WARN,
-		.io_mode = RAKIS_IO_EXIT,
+		.io_mode = RAKIS_IO_RING,
 		.sgx_cost = 8200,
 		.env = copy_environment(argc),
 	};

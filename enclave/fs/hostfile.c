@@ -89,8 +89,8 @@ static ssize_t reg_read(struct file *f, struct iter *it, u64 *pos)
 static ssize_t reg_write(struct file *f, struct iter *it, u64 *pos)
 {
 	struct hostfile *h = f->priv;
-	u64 now = now_ns();
 	ssize_t n, more;
+	u64 now = 0;
 
 	if (!it->left)
 		return 0;
@@ -103,8 +103,10 @@ static ssize_t reg_write(struct file *f, struct iter *it, u64 *pos)
 	n = pos == &f->pos ? settle_pos(f) : 0;
 	if (n)
 		return n;
-	if (!(f->flags & (O_APPEND | O_DSYNC)))
+	if (*pos + it->left <= h->window.end && !(f->flags & (O_APPEND | O_DSYNC))) {
+		now = now_ns();
 		n = window_write(&h->window, h->fd, it, *pos, now);
+	}
 	if (it->left) {
 		more = host_write(h->fd, it, *pos + n, HOST_NOWAIT);
 		if (more > 0 || !n)
@@ -244,6 +246,8 @@ static void hostfile_closed(struct file *f)
 
 	if (h->locked)
 		(void)!host_fcntl_lock(h->fd, F_SETLK, &fl);
+	/* What maps the file keeps it open, but seldom reads on. */
+	window_drop(&h->window);
 }
 
 void hostfile_lock_taken(struct file *f)

@@ -41,7 +41,8 @@ void window_init(u64 base);
  * mapped for this.
  */
 ssize_t window_read(struct window_user *u, int fd, struct iter *it, u64 pos) __must_check;
-/* The same for a write; `now`: ns. What it leaves is written by request, with window_wrote(). */
+/* The same for a write that ends within `end`; `now`: ns. What it leaves is written by request,
+ * after which window_wrote() takes note (`now` 0: of the end only). */
 ssize_t window_write(struct window_user *u, int fd, struct iter *it, u64 pos, u64 now) __must_check;
 void window_wrote(struct window_user *u, u64 end, u64 now);
 /* The file is closed. */
