@@ -17,12 +17,12 @@
 #define FILE_SIGSTRUCT	"rakis.sig"
 #define FILE_POLICY	"rakis.policy"
 
-/* The development policy: anyone may debug it. What the mask leaves out, INIT, is not known yet. */
-static struct sgx_identity identity_of(const struct rakis_policy *policy)
+/* Under the development key anyone may debug it. What the mask leaves out, INIT, comes later. */
+static struct sgx_identity identity_of(const struct rakis_policy *policy, bool development)
 {
 	return (struct sgx_identity){
 		.attributes = {
-			.flags = ATTRIBUTE_MODE64BIT | ATTRIBUTE_DEBUG,
+			.flags = ATTRIBUTE_MODE64BIT | (development ? ATTRIBUTE_DEBUG : 0),
 			.xfrm = policy->xfrm,
 		},
 		.mask = { .flags = ~(uint64_t)ATTRIBUTE_INIT, .xfrm = ~0ull },
@@ -32,7 +32,7 @@ static struct sgx_identity identity_of(const struct rakis_policy *policy)
 
 static void sign_plan(const struct sgx_plan *plan, const char *key, struct sgx_sigstruct *sig)
 {
-	struct sgx_identity id = identity_of(plan->policy);
+	struct sgx_identity id = identity_of(plan->policy, !key);
 	uint8_t mrenclave[32];
 
 	sgx_plan_measure(plan, mrenclave);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: redis-server redis-cli redis-benchmark
-# quick: yes
+# quick: all
 # redis-server with persistence; redis-cli and redis-benchmark, native and under test.
 start $R /usr/bin/redis-server --port $PORT --bind 127.0.0.1 --save "" --appendonly yes --dir "$PWD" --io-threads 2
 server=${started[-1]}
