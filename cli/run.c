@@ -240,6 +240,10 @@ static int parse(struct run_options *opt, int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
+	if (opt->net && opt->io_mode == RAKIS_IO_EXIT) {
+		message("--net goes with --io ring: leave --io exit out");
+		return EXIT_USAGE;
+	}
 	wrong = check_sgx(opt);
 	if (wrong) {
 		message("%s", wrong);
