@@ -5,6 +5,8 @@
  * hand). Prints how many were sent and how many packets came, and the time.
  *
  *	bench-udpload IFACE MAC FROM TO PORT SIZE RATE SECONDS	(RATE 0: as many as go; SIZE 0: take only)
+ *
+ * SIZE may be a text: a request to memcached, sent with its frame header.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -48,6 +50,8 @@ struct ring {
 
 static uint8_t *umem;
 static struct ring tx, completion;
+static const char *request;		/* NULL: none */
+static size_t size;			/* of the payload */
 
 static double now(void)
 {
@@ -70,7 +74,6 @@ static uint16_t sum_of(const void *data, size_t n)
 
 static void build(struct packet *p, char **argv, const uint8_t *source, uint32_t number)
 {
-	size_t size = atoi(argv[6]);
 	unsigned int mac[6];
 
 	if (sscanf(argv[2], "%x:%x:%x:%x:%x:%x", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6)
@@ -86,7 +89,12 @@ static void build(struct packet *p, char **argv, const uint8_t *source, uint32_t
 	/* The sum of a veth packet is not looked at if it is 0: "none". */
 	p->udp = (struct udphdr){ .source = htons(20000 + number % FLOWS), .dest = htons(atoi(argv[5])),
 				  .len = htons(8 + size) };
-	memset(p->data, number, size);
+	if (request) {
+		memcpy(p->data, (uint8_t[]){ number >> 8, number, 0, 0, 0, 1, 0, 0 }, 8);
+		memcpy(p->data + 8, request, size - 8);
+	} else {
+		memset(p->data, number, size);
+	}
 }
 
 static struct ring map_ring(int fd, const struct xdp_ring_offset *o, off_t page, size_t desc)
@@ -171,6 +179,7 @@ int main(int argc, char **argv)
 	struct ifreq ifr = { 0 };
 	unsigned long before, sent = 0;
 	double start, end, rate;
+	char *rest;
 	int fd, ifindex;
 	size_t len;
 
@@ -183,7 +192,14 @@ int main(int argc, char **argv)
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", argv[1]);
 	if (ioctl(socket(AF_INET, SOCK_DGRAM, 0), SIOCGIFHWADDR, &ifr))
 		err(1, "%s", argv[1]);
-	len = sizeof(struct packet) + atoi(argv[6]);
+	size = strtoul(argv[6], &rest, 10);
+	if (*rest) {
+		request = argv[6];
+		size = 8 + strlen(request);
+	}
+	if (size > FRAME - sizeof(struct packet))
+		errx(1, "%zu bytes do not fit a frame", size);
+	len = sizeof(struct packet) + size;
 	for (uint32_t i = 0; i < FRAMES; i++)
 		build((struct packet *)(umem + (size_t)i * FRAME), argv, (uint8_t *)ifr.ifr_hwaddr.sa_data, i);
 	rate = atof(argv[7]);
@@ -193,7 +209,7 @@ int main(int argc, char **argv)
 	for (double t = start; t < end; t = now()) {
 		double due = rate ? (t - start) * rate - sent : BATCH;
 
-		if (atoi(argv[6]) && due >= 1)
+		if (size && due >= 1)
 			sent += send_some(fd, due < BATCH ? due : BATCH, len);
 		else
 			usleep(50);

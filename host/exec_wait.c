@@ -29,6 +29,7 @@
 #define OTHERS		(1 + RAKIS_URING_MOST + RAKIS_XSK_MOST)	/* descriptors in a poll besides those asked for */
 #define BOUND		500000		/* ns */
 #define MOMENT		15000		/* ns */
+#define PACKETS_WORTH	4		/* packets at a time that are worth one */
 
 /* How long a request may still sleep. */
 struct patience {
@@ -151,6 +152,27 @@ static long sleep_in_ring(struct thread *t, struct patience *p)
 }
 
 /*
+ * The same for packets, of which the kernel's poll tells the first. A batch is many here: who
+ * waits for an answer before it sends more would have to wait for the moment, too.
+ */
+static void gather_packets(struct thread *t)
+{
+	struct timespec moment = { .tv_nsec = MOMENT };
+	struct pollfd wake = { .fd = t->wake_fd, .events = POLLIN };
+	uint32_t have = 0;
+
+	for (uint32_t m = t->xsks; m; m &= m - 1)
+		have += xsk_received(&host_xsks[__builtin_ctz(m / RAKIS_XSK_BIT(0))]);
+	if (t->batch < PACKETS_WORTH || have >= t->batch)
+		return;
+	atomic_store(&t->asleep, ASLEEP_POLL);
+	call_unless(&t->wake, SYS_ppoll, (long)&wake, 1, (long)&moment, 0, 8, 0);
+	atomic_store(&t->asleep, AWAKE);
+	if (atomic_load(&t->wake))
+		used_up(t);
+}
+
+/*
  * Sleep until one of the n descriptors is ready, or the time is over. fds[n] and up are
  * room for OTHERS more. Number of ready ones (0: time over), or -EINTR for a wake-up.
  */
@@ -190,6 +212,8 @@ static long sleep_on(struct thread *t, struct pollfd *fds, unsigned int n, struc
 	ready = res;
 	for (unsigned int i = n; i < all; i++)
 		ready -= fds[i].revents != 0;
+	if (!ready && !fds[n].revents && t->xsks)
+		gather_packets(t);
 	return ready ? ready : -EINTR;
 }
 

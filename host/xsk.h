@@ -27,9 +27,9 @@ static inline uint32_t xsk_queued(const struct host_xsk *x)
 	       atomic_load_explicit(x->tx_consumer, memory_order_relaxed);
 }
 
-static inline _Bool xsk_has_received(const struct host_xsk *x)
+static inline uint32_t xsk_received(const struct host_xsk *x)
 {
-	return atomic_load_explicit(x->rx_producer, memory_order_acquire) !=
+	return atomic_load_explicit(x->rx_producer, memory_order_acquire) -
 	       atomic_load_explicit(x->rx_consumer, memory_order_relaxed);
 }
 

@@ -133,6 +133,7 @@ static bool reap(struct queue *q, u32 *busy)
 		exits_submit(q->bit);
 	spin_unlock(&q->rx);
 	wake_end();
+	gate_self()->taken += taken;
 	return taken;
 }
 
