@@ -21,7 +21,7 @@ import time
 
 # On the hardware if this machine has it; otherwise emulated, and the title says so.
 HARDWARE = os.access("/dev/sgx_enclave", os.R_OK | os.W_OK)
-SGX = ["--sgx"] if HARDWARE else ["--sgx=emulate"]
+SGX = ["--sgx" if HARDWARE else "--sgx=emulate", "--allow-host"]
 OPTIONS = {"libos-direct": ["--io", "exit"], "rakis-direct": ["--io", "ring"],
            "libos-sgx": [*SGX, "--io", "exit"], "rakis-sgx": [*SGX, "--io", "ring"]}
 TICKS = os.sysconf("SC_CLK_TCK")

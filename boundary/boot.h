@@ -63,7 +63,9 @@ struct rakis_boot {
 	/*
 	 * Strings, one after the other, each with its NUL: program path as given,
 	 * then argc arguments, then envc environment entries, then the working
-	 * directory, then the host name.
+	 * directory, then the host name. With a manifest its own program, arguments and
+	 * environment count; the host's say only what they leave open: of the arguments those
+	 * behind its own.
 	 */
 	uint64_t strings;
 	uint64_t strings_size;
@@ -92,6 +94,15 @@ struct rakis_boot {
 
 	uint64_t xsks;		/* AF_XDP sockets that NET_SETUP has for this run; 0: no fast path for UDP */
 	uint64_t net_page;	/* struct rakis_net_page (boundary/xsk.h), untrusted; 0 without */
+
+	/*
+	 * With a manifest: struct rakis_manifest (boundary/policy.h), the descriptor of the tables
+	 * file, and 32 bytes that keys of encrypted mounts come from (0: none given). In an enclave
+	 * the manifest is the measured one, the key the sealing key, whatever stands here.
+	 */
+	uint64_t manifest, manifest_size;
+	uint64_t tables;
+	uint64_t file_key;
 
 	uint64_t kernel_release;	/* major << 16 | minor << 8 of the host's kernel */
 };

@@ -11,7 +11,8 @@
  *	[0, 64 KiB)		no pages
  *	[64 KiB, heap)		the guest's memory	RWX, content not measured
  *	[heap, slots)		the libOS's own heap	RW, content not measured
- *	[slots, policy)		thread slots		below
+ *	[slots, manifest)	thread slots		below
+ *	[manifest, policy)	struct rakis_manifest	R, measured, whole pages; of boundary/policy.h
  *	[policy, image)		struct rakis_policy	R, measured
  *	[image, size)		the trusted image	as its segments say, measured, with its zeros
  *
@@ -120,6 +121,7 @@ struct rakis_policy {
 	uint64_t version;	/* RAKIS_POLICY_VERSION */
 	uint64_t xfrm;		/* SECS.ATTRIBUTES.XFRM, within RAKIS_XFRM_MOST */
 	struct rakis_layout layout;
+	uint64_t manifest_size;	/* bytes; 0: no manifest, all is the host's */
 };
 
 /* What an AEX saves of the general registers, at SGX_GPR in the frame. */

@@ -12,6 +12,7 @@
 
 static const char help[] =
 "usage: rakis run [OPTION...] [--] PROGRAM [ARG...]\n"
+"       rakis run [OPTION...] --manifest FILE [--] [ARG...]\n"
 "\n"
 "Runs PROGRAM in the RAKIS library OS. A name without a slash is searched in PATH. The\n"
 "environment, standard streams, exit status and signals are the program's own.\n"
@@ -25,11 +26,15 @@ static const char help[] =
 "  --env K=V             set an environment variable; may be repeated\n"
 "  --memory SIZE         memory of the program and the libOS, e.g. 512M, 4G (default: 64G,\n"
 "                        of addresses; memory is used as it is touched)\n"
+"  --manifest FILE       what rakis init wrote: program, files, sizes (docs/manifest.md); ARGs go\n"
+"                        behind the arguments in it\n"
 "  --sgx[=emulate]       in an SGX enclave; emulate: on a processor without SGX, which\n"
 "                        protects nothing\n"
 "  --sgx-cost CYCLES     what the emulator charges for leaving and entering (default: 8200)\n"
 "  --signed DIR          the enclave that rakis sign wrote there; otherwise it is signed with\n"
 "                        --key FILE, or the development key\n"
+"  --allow-host          an enclave without a manifest: it believes the host's files, arguments\n"
+"                        and environment, which is for development\n"
 "  --threads N           threads that may be inside at a time (default: 64)\n"
 "  --stats[=FILE]        print counters at the end, to FILE if given (JSON if it ends in .json)\n"
 "  --trace               print every system call\n"
@@ -41,7 +46,7 @@ static const char help[] =
 enum {
 	OPT_IO = 1, OPT_KICK, OPT_URING_MASK, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE,
 	OPT_LOG, OPT_NET, OPT_SGX, OPT_SGX_COST, OPT_SIGNED, OPT_KEY, OPT_THREADS, OPT_HELP,
-	OPT_LATER,
+	OPT_MANIFEST, OPT_ALLOW_HOST,
 };
 
 static const struct option options[] = {
@@ -61,7 +66,8 @@ static const struct option options[] = {
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "net", required_argument, NULL, OPT_NET },
-	{ "manifest", required_argument, NULL, OPT_LATER },
+	{ "manifest", required_argument, NULL, OPT_MANIFEST },
+	{ "allow-host", no_argument, NULL, OPT_ALLOW_HOST },
 	{ 0 }
 };
 
@@ -141,6 +147,8 @@ static const char *check_sgx(const struct run_options *opt)
 		return "--signed, --key and --threads are for --sgx";
 	if (opt->sgx_signed && (opt->sgx_key || opt->threads || opt->memory))
 		return "--signed says what --key, --threads and --memory would: leave them out";
+	if (opt->manifest && (opt->sgx_key || opt->sgx_signed || opt->threads || opt->memory || opt->root))
+		return "--manifest says what --root, --memory, --threads, --key and --signed would: leave them out";
 	return NULL;
 }
 
@@ -148,9 +156,9 @@ static const char *check_sgx(const struct run_options *opt)
 static int parse(struct run_options *opt, int argc, char **argv)
 {
 	const char *wrong;
-	int c, index = 0, level;
+	int c, level;
 
-	while ((c = getopt_long(argc, argv, "+h", options, &index)) != -1) {
+	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
 		switch (c) {
 		case OPT_IO:
 			opt->io_mode = index_of(optarg, io_names, 2);
@@ -227,9 +235,12 @@ static int parse(struct run_options *opt, int argc, char **argv)
 				return EXIT_USAGE;
 			}
 			break;
-		case OPT_LATER:
-			message("--%s is not in this version", options[index].name);
-			return EXIT_USAGE;
+		case OPT_MANIFEST:
+			opt->manifest = optarg;
+			break;
+		case OPT_ALLOW_HOST:
+			opt->allow_host = true;
+			break;
 		case 'h':
 		case OPT_HELP:
 			fputs(help, stdout);
@@ -249,8 +260,13 @@ static int parse(struct run_options *opt, int argc, char **argv)
 		message("%s", wrong);
 		return EXIT_USAGE;
 	}
-	if (optind == argc) {
+	if (optind == argc && !opt->manifest) {
 		message("no program given; see rakis run --help");
+		return EXIT_USAGE;
+	}
+	if (opt->sgx && !opt->manifest && !opt->sgx_signed && !opt->allow_host) {
+		message("an enclave needs a manifest, which says what it may trust; write one with: "
+			"rakis init -- %s%s (or, for development: --allow-host)", argv[optind], optind + 1 < argc ? " ..." : "");
 		return EXIT_USAGE;
 	}
 	opt->argv = argv + optind;

@@ -79,7 +79,7 @@ static void put_strings(const struct run_options *opt, const struct program *p,
 	size_t size = 0;
 	FILE *f = need(open_memstream(&text, &size));
 
-	put(f, p->path);
+	put(f, opt->manifest ? opt->program : p->path);
 	for (int i = 0; i < opt->argc; i++)
 		put(f, opt->argv[i]);
 	for (char **e = opt->env; *e; e++, boot.envc++)
@@ -126,6 +126,9 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 	boot.stats = (uint64_t)host.stats;
 	boot.xsks = host.nxsks;
 	boot.net_page = net_page();
+	boot.manifest = (uint64_t)host.manifest;
+	boot.manifest_size = host.manifest_size;
+	boot.tables = host.tables;
 	boot.io_mode = opt->io_mode;
 	boot.flags = opt->trace ? RAKIS_BOOT_TRACE : 0;
 	boot.log_level = opt->log_level;

@@ -47,11 +47,15 @@ struct run_options {
 	const char *net;		/* interface for UDP by AF_XDP; or NULL */
 	uint32_t net_queues;		/* 0: as many as it has */
 	bool stats, trace;
+	bool allow_host;		/* an enclave without a manifest */
 	int sgx;			/* enum sgx_mode */
 	uint64_t sgx_cost;		/* cycles that the emulator charges for a round trip */
 	const char *sgx_signed;		/* directory with what rakis sign wrote; or NULL */
 	const char *sgx_key;		/* NULL: the development key */
 	uint64_t threads;		/* in an enclave; 0: default */
+	const char *manifest;		/* or NULL; it fills in: */
+	const char *program;		/* its path for the guest, */
+	const char *program_host;	/* and where the host has it */
 };
 
 /* This run. Written before the first entry, then only read. */
@@ -67,6 +71,9 @@ struct host {
 	uint64_t windows;		/* RAKIS_WINDOWS of them; 0: none */
 	struct rakis_stats *stats;
 	uint32_t nxsks;			/* AF_XDP sockets for UDP; 0: none */
+	const void *manifest;		/* struct rakis_manifest; without an enclave only */
+	uint64_t manifest_size;
+	int tables;			/* descriptor of its tables file */
 	int kick;			/* enum kick */
 	const char *uring_mask;
 	bool print_stats;		/* at the end */
@@ -90,10 +97,15 @@ void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), 
 int own_fd(int fd);
 
 /* Run the program; does not return. */
-void run(const struct run_options *opt) __attribute__((noreturn));
+void run(struct run_options *opt) __attribute__((noreturn));
 
 /* "512M" and the like; 0 if it is no size. */
 uint64_t parse_size(const char *text);
+
+/* ---- manifest/use.c ---- */
+
+/* Read opt->manifest and fill in what it says. */
+void manifest_use(struct run_options *opt);
 
 /* ---- program.c: which file a run starts with ---- */
 

@@ -82,7 +82,7 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-void run(const struct run_options *opt)
+void run(struct run_options *opt)
 {
 	static struct program program;
 	const struct rakis_boot *boot;
@@ -97,11 +97,13 @@ void run(const struct run_options *opt)
 	if (lack)
 		die(EXIT_RAKIS, "this machine has no %s; rakis doctor tells more", lack);
 	image = image_open(opt->sgx ? IMAGE_SGX : IMAGE_DIRECT);
+	if (opt->manifest)
+		manifest_use(opt);
 	if (opt->net)
 		host.nxsks = net_open(opt->net, opt->net_queues);
 	if (opt->root)
 		root_change(opt->root);
-	program_find(&program, opt->argv[0], opt->env);
+	program_find(&program, opt->manifest ? opt->program_host : opt->argv[0], opt->env);
 	host.sgx = opt->sgx;
 	if (opt->sgx) {
 		sgx_start(opt, &program, image);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boundary/policy.h"
 #include "host/host.h"
 #include "host/sgx/arch.h"
 #include "host/sgx/measure.h"
@@ -23,6 +24,12 @@ static uint64_t pages(uint64_t bytes)
 	return bytes / SGX_PAGE;
 }
 
+/* Bytes of the range for a manifest. */
+static uint64_t manifest_room(uint64_t size)
+{
+	return (size + SGX_PAGE - 1) & ~(uint64_t)(SGX_PAGE - 1);
+}
+
 static uint64_t machine_xfrm(void)
 {
 	uint32_t lo, hi;
@@ -32,7 +39,7 @@ static uint64_t machine_xfrm(void)
 }
 
 void sgx_policy_make(struct rakis_policy *policy, uint64_t memory, uint64_t threads,
-		     const struct image *image)
+		     uint64_t manifest_size, const struct image *image)
 {
 	struct rakis_layout *l = &policy->layout;
 	uint64_t size = MEMORY_LEAST, heap, slots;
@@ -48,7 +55,7 @@ void sgx_policy_make(struct rakis_policy *policy, uint64_t memory, uint64_t thre
 	while (size < memory)
 		size *= 2;
 	heap = size / 8 > HEAP_MOST ? HEAP_MOST : size / 8 < HEAP_LEAST ? HEAP_LEAST : size / 8;
-	slots = threads * RAKIS_SGX_SLOT_SIZE;
+	slots = threads * RAKIS_SGX_SLOT_SIZE + manifest_room(manifest_size);
 	if (size < heap + slots + image_size(image) + MEMORY_LEAST / 2)
 		die(EXIT_USAGE, "--memory: %llu MiB is too little for %llu threads; "
 		    "try --memory %lluM", (unsigned long long)(size / MIB),
@@ -56,6 +63,7 @@ void sgx_policy_make(struct rakis_policy *policy, uint64_t memory, uint64_t thre
 	*policy = (struct rakis_policy){
 		.version = RAKIS_POLICY_VERSION,
 		.xfrm = machine_xfrm(),
+		.manifest_size = manifest_size,
 	};
 	l->size = size;
 	l->image_size = image_size(image);
@@ -69,16 +77,16 @@ void sgx_policy_make(struct rakis_policy *policy, uint64_t memory, uint64_t thre
 const char *sgx_policy_check(const struct rakis_policy *policy, const struct image *image)
 {
 	const struct rakis_layout *l = &policy->layout;
-	uint64_t size = l->size;
+	uint64_t size = l->size, slots = l->slot_count * l->slot_size + manifest_room(policy->manifest_size);
 
 	if (policy->version != RAKIS_POLICY_VERSION)
 		return "it is of another version of rakis";
 	if (l->base || size < MEMORY_LEAST || size > MEMORY_MOST ||
 	    (size & (size - 1)) || l->slot_size != RAKIS_SGX_SLOT_SIZE || !l->slot_count ||
-	    l->slot_count > RAKIS_SLOT_COUNT ||
+	    l->slot_count > RAKIS_SLOT_COUNT || policy->manifest_size > RAKIS_MANIFEST_MOST ||
 	    ((l->heap | l->slots | l->image) & (SGX_PAGE - 1)) || l->heap <= RAKIS_SGX_LOWEST ||
 	    l->heap >= l->slots || l->image >= size || l->slots >= l->image ||
-	    l->image - l->slots != RAKIS_POLICY_SIZE + l->slot_count * l->slot_size)
+	    l->image - l->slots != RAKIS_POLICY_SIZE + slots)
 		return "its layout is not valid";
 	if (l->image_size != image_size(image) || l->image != size - l->image_size)
 		return "it was made for another " IMAGE_SGX;
@@ -138,11 +146,12 @@ static void add_slot(struct sgx_plan *plan, uint64_t at, struct sgx_tcs *tcs, ui
 		     NULL);
 }
 
-void sgx_plan_make(struct sgx_plan *plan, const struct rakis_policy *policy,
+void sgx_plan_make(struct sgx_plan *plan, const struct rakis_policy *policy, const void *manifest,
 		   const struct image *image)
 {
 	const struct rakis_layout *l = &policy->layout;
-	size_t most = 3 + 5 * l->slot_count + IMAGE_SEGMENTS_MOST;
+	uint64_t room = manifest_room(policy->manifest_size);
+	size_t most = 4 + 5 * l->slot_count + IMAGE_SEGMENTS_MOST;
 	struct sgx_tcs *tcs = pages_of(l->slot_count);
 	struct rakis_policy *page = pages_of(1);
 	uint8_t *content = pages_of(pages(l->image_size));
@@ -157,6 +166,7 @@ void sgx_plan_make(struct sgx_plan *plan, const struct rakis_policy *policy,
 	plan->count = 0;
 	plan->content[0] = tcs;
 	plan->content[1] = content;
+	plan->content[2] = room ? pages_of(pages(room)) : NULL;
 	image_read(image, content);
 
 	add(plan, RAKIS_SGX_LOWEST, pages(l->heap - RAKIS_SGX_LOWEST),
@@ -164,6 +174,11 @@ void sgx_plan_make(struct sgx_plan *plan, const struct rakis_policy *policy,
 	add(plan, l->heap, pages(l->slots - l->heap), SECINFO_REG | SECINFO_R | SECINFO_W);
 	for (uint64_t i = 0; i < l->slot_count; i++)
 		add_slot(plan, l->slots + i * l->slot_size, &tcs[i], l->image + image_entry(image));
+	if (room) {
+		memcpy(plan->content[2], manifest, policy->manifest_size);
+		add_measured(plan, l->image - RAKIS_POLICY_SIZE - room, pages(room), SECINFO_REG | SECINFO_R,
+			     plan->content[2]);
+	}
 	add_measured(plan, l->image - RAKIS_POLICY_SIZE, pages(RAKIS_POLICY_SIZE),
 		     SECINFO_REG | SECINFO_R, page);
 	for (size_t i = 0; image_segment(image, i, &s); i++)
@@ -176,6 +191,7 @@ void sgx_plan_free(struct sgx_plan *plan)
 {
 	free(plan->content[0]);
 	free(plan->content[1]);
+	free(plan->content[2]);
 	free((void *)plan->policy);
 	free(plan->pages);
 }

@@ -27,20 +27,22 @@ struct sgx_plan {
 	const struct rakis_policy *policy;
 	struct sgx_pages *pages;	/* by address */
 	size_t count;
-	void *content[2];		/* memory behind pages[].content, with the policy */
+	void *content[3];		/* memory behind pages[].content, with the policy */
 };
 
 /*
  * The policy for so much memory (rounded up to a power of two) and so many threads, each 0
- * for the default. Ends the process if the image and they do not fit together.
+ * for the default, and a manifest (boundary/policy.h) of that size, or 0. Ends the process if
+ * the image and they do not fit together.
  */
 void sgx_policy_make(struct rakis_policy *policy, uint64_t memory, uint64_t threads,
-		     const struct image *image);
+		     uint64_t manifest_size, const struct image *image);
 
 /* Whether this image can run by this policy: NULL, or what is wrong. */
 const char *sgx_policy_check(const struct rakis_policy *policy, const struct image *image);
 
-void sgx_plan_make(struct sgx_plan *plan, const struct rakis_policy *policy,
+/* `manifest`: policy->manifest_size bytes, copied; or NULL. */
+void sgx_plan_make(struct sgx_plan *plan, const struct rakis_policy *policy, const void *manifest,
 		   const struct image *image);
 
 void sgx_plan_free(struct sgx_plan *plan);

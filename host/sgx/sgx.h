@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <ucontext.h>
 
+struct compiled;
 struct image;
 struct program;
 struct run_options;
@@ -18,12 +19,18 @@ struct thread;
 void sgx_start(const struct run_options *opt, const struct program *program,
 	       const struct image *image);
 
-/* Write DIR/rakis.sig and DIR/rakis.policy, what --signed of a run takes. */
+/* What rakis sign writes. */
+#define FILE_SIGSTRUCT	"rakis.sig"
+#define FILE_POLICY	"rakis.policy"		/* struct rakis_policy, and the manifest behind it */
+#define FILE_TABLES	"rakis.tables"		/* boundary/policy.h */
+
+/* Write DIR/rakis.sig and DIR/rakis.policy, what --signed of a run takes; DIR/rakis.tables too. */
 struct sign_options {
 	const char *key;		/* NULL: the development key */
 	const char *dir;
 	const char *dump;		/* list of all pages, for tests; or NULL */
 	uint64_t memory, threads;	/* 0: default */
+	const struct compiled *compiled;	/* the manifest (host/manifest/manifest.h), or NULL */
 };
 void sgx_sign(const struct sign_options *opt);
 

@@ -3,19 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boundary/policy.h"
 #include "host/host.h"
+#include "host/manifest/manifest.h"
 #include "host/sgx/backend.h"
 #include "host/sgx/plan.h"
 #include "host/sgx/sgx.h"
 #include "host/sgx/sigstruct.h"
-
-#define FILE_SIGSTRUCT	"rakis.sig"
-#define FILE_POLICY	"rakis.policy"
 
 /* Under the development key anyone may debug it. What the mask leaves out, INIT, comes later. */
 static struct sgx_identity identity_of(const struct rakis_policy *policy, bool development)
@@ -47,28 +47,53 @@ static void file_name(char *path, size_t size, const char *dir, const char *name
 		die(EXIT_USAGE, "%s: the name is too long", dir);
 }
 
-static void write_file(const char *dir, const char *name, const void *data, size_t size)
+static void write_file(const char *dir, const char *name, const void *data, size_t size,
+		       const void *more, size_t more_size)
 {
 	char path[4096];
 	FILE *f;
 
 	file_name(path, sizeof(path), dir, name);
 	f = fopen(path, "we");
-	if (!f || fwrite(data, 1, size, f) != size || fclose(f))
+	if (!f || fwrite(data, 1, size, f) != size || (more && fwrite(more, 1, more_size, f) != more_size) ||
+	    fclose(f))
 		die(EXIT_RAKIS, "cannot write %s: %m", path);
 }
 
-static void read_file(const char *dir, const char *name, void *data, size_t size)
+static void write_tables(const char *dir, const struct compiled *c)
+{
+	void *data = c->tables_size ? mmap(NULL, c->tables_size, PROT_READ, MAP_PRIVATE, c->tables, 0) : NULL;
+
+	if (data == MAP_FAILED)
+		die(EXIT_RAKIS, "out of memory");
+	write_file(dir, FILE_TABLES, data, c->tables_size, NULL, 0);
+	if (data)
+		munmap(data, c->tables_size);
+}
+
+/* `more`: where the rest goes, of the size that `data` says it has. */
+static void read_file(const char *dir, const char *name, void *data, size_t size, const uint64_t *more_size,
+		      void **more)
 {
 	char path[4096];
+	size_t rest = 0;
 	FILE *f;
 
 	file_name(path, sizeof(path), dir, name);
 	f = fopen(path, "re");
 	if (!f)
-		die(EXIT_RAKIS, "%s: %m; rakis sign -o %s makes it", path, dir);
-	if (fread(data, 1, size, f) != size || fgetc(f) != EOF)
-		die(EXIT_RAKIS, "%s is not what rakis sign writes", path);
+		die(EXIT_RAKIS, "%s: %m; rakis sign makes it", path);
+	if (fread(data, 1, size, f) != size)
+		rest = SIZE_MAX;
+	else if (more && *more_size && *more_size <= RAKIS_MANIFEST_MOST)
+		rest = *more_size;
+	if (rest && rest != SIZE_MAX) {
+		*more = malloc(rest);
+		if (!*more)
+			die(EXIT_RAKIS, "out of memory");
+	}
+	if (rest == SIZE_MAX || (rest && fread(*more, 1, rest, f) != rest) || fgetc(f) != EOF)
+		die(EXIT_RAKIS, "%s is not what this version of rakis sign writes; sign again", path);
 	fclose(f);
 }
 
@@ -112,11 +137,18 @@ void sgx_sign(const struct sign_options *opt)
 	struct sgx_plan plan;
 	uint8_t signer[32];
 
-	sgx_policy_make(&policy, opt->memory, opt->threads, image);
-	sgx_plan_make(&plan, &policy, image);
+	sgx_policy_make(&policy, opt->memory, opt->threads, opt->compiled ? opt->compiled->policy_size : 0,
+			image);
+	sgx_plan_make(&plan, &policy, opt->compiled ? opt->compiled->policy : NULL, image);
 	sign_plan(&plan, opt->key, &sig);
-	write_file(opt->dir, FILE_SIGSTRUCT, &sig, sizeof(sig));
-	write_file(opt->dir, FILE_POLICY, &policy, sizeof(policy));
+	write_file(opt->dir, FILE_SIGSTRUCT, &sig, sizeof(sig), NULL, 0);
+	if (opt->compiled) {
+		write_file(opt->dir, FILE_POLICY, &policy, sizeof(policy), opt->compiled->policy,
+			   opt->compiled->policy_size);
+		write_tables(opt->dir, opt->compiled);
+	} else {
+		write_file(opt->dir, FILE_POLICY, &policy, sizeof(policy), NULL, 0);
+	}
 	if (opt->dump)
 		dump(&plan, opt->dump);
 	sigstruct_signer(&sig, signer);
@@ -188,20 +220,22 @@ void sgx_start(const struct run_options *opt, const struct program *program,
 	static struct sgx_sigstruct sig;
 	struct rakis_policy policy;
 	struct sgx_plan plan;
+	void *manifest = NULL;
 	const char *wrong;
 
 	if (opt->sgx_signed) {
-		read_file(opt->sgx_signed, FILE_SIGSTRUCT, &sig, sizeof(sig));
-		read_file(opt->sgx_signed, FILE_POLICY, &policy, sizeof(policy));
+		read_file(opt->sgx_signed, FILE_SIGSTRUCT, &sig, sizeof(sig), NULL, NULL);
+		read_file(opt->sgx_signed, FILE_POLICY, &policy, sizeof(policy), &policy.manifest_size, &manifest);
 		wrong = sgx_policy_check(&policy, image);
 		if (wrong)
 			die(EXIT_RAKIS, "%s/%s: %s; sign it again", opt->sgx_signed, FILE_POLICY,
 			    wrong);
 	} else {
-		sgx_policy_make(&policy, opt->memory, opt->threads, image);
+		sgx_policy_make(&policy, opt->memory, opt->threads, 0, image);
 	}
 	check_program(program, &policy.layout);
-	sgx_plan_make(&plan, &policy, image);
+	sgx_plan_make(&plan, &policy, manifest, image);
+	free(manifest);
 	if (!opt->sgx_signed)
 		sign_plan(&plan, opt->sgx_key, &sig);
 	host.layout = policy.layout;
