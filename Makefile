@@ -25,6 +25,13 @@ check: all
 check-quick: all
 	@tests/check --build $(BUILD) --quick
 
+# Every proof, and every proof of code that was broken on purpose.
+verify: all
+	@tools/setup check
+	@verify/proofs/run
+	@verify/proofs/run --mutations
+	@verify/models/run
+
 bench: all
 	@tools/setup run bench
 	@for b in bench redis files http; do bench/$$b $(BUILD)/rakis || exit 1; done
@@ -42,4 +49,4 @@ deb:
 clean:
 	@rm -rf $(BUILD)
 
-.PHONY: all run check check-quick bench install deb clean
+.PHONY: all run check check-quick verify bench install deb clean

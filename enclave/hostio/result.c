@@ -150,7 +150,8 @@ bool result_is_valid(u8 opcode, u8 flags, u32 most, s64 res)
 	const struct rule *r;
 	u64 e;
 
-	if (opcode >= RAKIS_OP_END)
+	/* An answer is 32 bits, whatever was asked for. */
+	if (opcode >= RAKIS_OP_END || res > INT32_MAX)
 		return false;
 	r = &rules[opcode];
 	if (res < 0) {
@@ -169,7 +170,7 @@ bool result_is_valid(u8 opcode, u8 flags, u32 most, s64 res)
 		return res <= most;
 	case FD:
 	case VALUE:
-		return res <= INT32_MAX;
+		return true;
 	case MASK:
 		return !(res & ~(s64)most);
 	default:
