@@ -9,7 +9,7 @@
 #include "fastpath/untrusted.h"
 #include "proof.h"
 
-#define MODEL_REGIONS	6
+#define MODEL_REGIONS	14
 
 static struct {
 	u64 addr, len;
@@ -34,7 +34,8 @@ static bool model_is_open(u64 addr, u64 len)
 
 #define IN(i) (addr >= model_regions[i].addr && addr - model_regions[i].addr <= model_regions[i].len && \
 	       len <= model_regions[i].len - (addr - model_regions[i].addr))
-	open = IN(0) || IN(1) || IN(2) || IN(3) || IN(4) || IN(5);
+	open = IN(0) || IN(1) || IN(2) || IN(3) || IN(4) || IN(5) || IN(6) || IN(7) || IN(8) ||
+	       IN(9) || IN(10) || IN(11) || IN(12) || IN(13);
 #undef IN
 	return open;
 }

@@ -23,7 +23,7 @@ int main(void)
 
 	if (ok) {
 		/* The parts are in order, none is empty, none wraps. */
-		PROVE(l.base && l.base < l.heap && l.heap < l.slots && l.slots < l.image && l.image < end);
+		PROVE(l.base < l.heap && l.heap < l.slots && l.slots < l.image && l.image < end);
 		PROVE(((l.base | l.heap | l.slots | l.image | end) & ~PAGE_MASK) == 0);
 		/* The whole image lies in its part. */
 		PROVE(l.image == image_start && image_end <= end && l.image_size == end - l.image);
