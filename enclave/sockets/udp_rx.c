@@ -295,7 +295,8 @@ static ssize_t take(struct udp *u, struct host_msg *m, u32 flags, bool ask)
 
 /* ---- the call ---- */
 
-static ssize_t recv_now(struct udp *u, struct host_msg *m, u32 flags)
+/* `sleeps`: the caller enters the kernel next, and looks again. */
+static ssize_t recv_now(struct udp *u, struct host_msg *m, u32 flags, bool sleeps)
 {
 	ssize_t n = u->head ? take(u, m, flags, false) : -EAGAIN;
 	bool ask;
@@ -305,7 +306,7 @@ static ssize_t recv_now(struct udp *u, struct host_msg *m, u32 flags)
 	net_reap();
 	async_reap(u->ring);
 	spin_lock(&u->lock);
-	ask = u->empty || !u->polling || u->sends_seen != udp_kernel_sends;
+	ask = (u->empty && !sleeps) || !u->polling || u->sends_seen != udp_kernel_sends;
 	u->empty++;
 	spin_unlock(&u->lock);
 	return take(u, m, flags, ask);
@@ -326,7 +327,7 @@ static ssize_t recv_wait(struct udp *u, struct host_msg *m, u32 flags, u64 wait_
 		park_begin();
 		net_depend();
 		async_depend(u->ring);
-		n = recv_now(u, m, flags);
+		n = recv_now(u, m, flags, true);
 		if (n != -EAGAIN)
 			break;
 		if (u->no_receive) {
@@ -356,7 +357,7 @@ ssize_t udp_recv(struct socket *sk, struct host_msg *m, u32 flags, u64 wait_ns)
 	if (flags & (MSG_ERRQUEUE | MSG_OOB))
 		return host_socket_ops.recv(sk, m, flags, wait_ns);
 	if (wait_ns == HOST_NOWAIT)
-		return recv_now(u, m, flags);
+		return recv_now(u, m, flags, false);
 	n = u->head ? take(u, m, flags, false) : -EAGAIN;
 	return n == -EAGAIN ? recv_wait(u, m, flags, wait_ns) : n;
 }
