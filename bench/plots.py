@@ -73,7 +73,7 @@ def sweep(results, known, name, envs, caption, folder):
             series.setdefault(re.sub(r"\d[\d,]* ?(KB|MB|B|M|G|clients?|threads?|)", "", point).strip(" ,"), []).append(point)
     if not series:
         return 0
-    script = f"set multiplot layout 1,{len(series)} title \"{what}\\n + textwrap.shorten(caption, 150)}\" font ',9'\n"
+    script = f"set multiplot layout 1,{len(series)} title \"{what}\\n{textwrap.shorten(caption, 150)}\" font ',9'\n"
     script += "set logscale x\nset yrange [0:*]\nset grid\nset key below\nset offsets graph 0.05,0.05,0,0\n"
     for number, (label, points) in enumerate(series.items()):
         script += f"set title {quoted(label)}\nset ylabel {quoted(unit)}\n"
