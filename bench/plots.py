@@ -74,11 +74,13 @@ def sweep(results, known, name, envs, caption, folder):
     if not series:
         return 0
     script = f"set multiplot layout 1,{len(series)} title \"{what}\\n{textwrap.shorten(caption, 150)}\" font ',9'\n"
-    script += "set logscale x\nset yrange [0:*]\nset grid\nset key below\nset offsets graph 0.05,0.05,0,0\n"
+    script += "set logscale x\nset yrange [0:*]\nset grid\nset key below\n"
     for number, (label, points) in enumerate(series.items()):
         script += f"set title {quoted(label)}\nset ylabel {quoted(unit)}\n"
         script += "set xtics (" + ", ".join(
             f"{quoted(re.search(r'[0-9][0-9,]* ?(KB|MB|B|M|G|)', p).group(0))} {position(p)}" for p in points) + ") rotate by -30\n"
+        places = [position(p) for p in points]
+        script += f"set xrange [{min(places) / 1.4}:{max(places) * 1.4}]\n"
         curves = []
         for i, env in enumerate(envs):
             rows = [(position(p), results.figures[name][p][env]["value"]) for p in points if env in results.figures[name][p]]
