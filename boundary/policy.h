@@ -17,6 +17,7 @@
 #define RAKIS_MANIFEST_VERSION	1
 #define RAKIS_MANIFEST_MOST	(64u << 20)		/* bytes in all */
 #define RAKIS_MANIFEST_MOUNTS	8
+#define RAKIS_FILE_KEY		32u			/* bytes of the key of encrypted mounts */
 
 struct rakis_section {
 	uint32_t offset;	/* from the manifest's start, bytes */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boundary/policy.h"
 #include "boundary/xsk.h"
 #include "cli/cli.h"
 #include "host/host.h"
@@ -28,6 +29,7 @@ static const char help[] =
 "                        of addresses; memory is used as it is touched)\n"
 "  --manifest FILE       what rakis init wrote: program, files, sizes (docs/manifest.md); ARGs go\n"
 "                        behind the arguments in it\n"
+"  --file-key FILE       32 bytes, the key of encrypted mounts (in an enclave, it has its own)\n"
 "  --sgx[=emulate]       in an SGX enclave; emulate: on a processor without SGX, which\n"
 "                        protects nothing\n"
 "  --sgx-cost CYCLES     what the emulator charges for leaving and entering (default: 8200)\n"
@@ -46,7 +48,7 @@ static const char help[] =
 enum {
 	OPT_IO = 1, OPT_KICK, OPT_URING_MASK, OPT_ROOT, OPT_ENV, OPT_MEMORY, OPT_STATS, OPT_TRACE,
 	OPT_LOG, OPT_NET, OPT_SGX, OPT_SGX_COST, OPT_SIGNED, OPT_KEY, OPT_THREADS, OPT_HELP,
-	OPT_MANIFEST, OPT_ALLOW_HOST,
+	OPT_MANIFEST, OPT_ALLOW_HOST, OPT_FILE_KEY,
 };
 
 static const struct option options[] = {
@@ -68,6 +70,7 @@ static const struct option options[] = {
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "manifest", required_argument, NULL, OPT_MANIFEST },
 	{ "allow-host", no_argument, NULL, OPT_ALLOW_HOST },
+	{ "file-key", required_argument, NULL, OPT_FILE_KEY },
 	{ 0 }
 };
 
@@ -131,6 +134,20 @@ static int parse_net(struct run_options *opt, char *text)
 	return -1;
 }
 
+static const uint8_t *read_key(const char *path)
+{
+	static uint8_t key[RAKIS_FILE_KEY + 1];
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		die(EXIT_RAKIS, "--file-key %s: %m", path);
+	if (fread(key, 1, sizeof(key), f) != RAKIS_FILE_KEY)
+		die(EXIT_RAKIS, "--file-key %s: not %u bytes; head -c %u /dev/urandom makes a key",
+		    path, RAKIS_FILE_KEY, RAKIS_FILE_KEY);
+	fclose(f);
+	return key;
+}
+
 static int number(const char *text, uint64_t *n)
 {
 	char *end;
@@ -145,6 +162,8 @@ static const char *check_sgx(const struct run_options *opt)
 {
 	if (!opt->sgx && (opt->sgx_signed || opt->sgx_key || opt->threads))
 		return "--signed, --key and --threads are for --sgx";
+	if (opt->sgx && opt->file_key)
+		return "--file-key is not for --sgx: an enclave has a key that the host does not know";
 	if (opt->sgx_signed && (opt->sgx_key || opt->threads || opt->memory))
 		return "--signed says what --key, --threads and --memory would: leave them out";
 	if (opt->manifest && (opt->sgx_key || opt->sgx_signed || opt->threads || opt->memory || opt->root))
@@ -240,6 +259,9 @@ static int parse(struct run_options *opt, int argc, char **argv)
 			break;
 		case OPT_ALLOW_HOST:
 			opt->allow_host = true;
+			break;
+		case OPT_FILE_KEY:
+			opt->file_key = read_key(optarg);
 			break;
 		case 'h':
 		case OPT_HELP:

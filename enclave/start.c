@@ -9,6 +9,7 @@
 #include "boundary/boot.h"
 #include "elf/elf.h"
 #include "fastpath/untrusted.h"
+#include "fs/encrypted.h"
 #include "fs/file.h"
 #include "fs/mapping.h"
 #include "fs/vfs.h"
@@ -18,6 +19,7 @@
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/log.h"
+#include "lib/policy.h"
 #include "lib/string.h"
 #include "libos/cpuid.h"
 #include "libos/mm.h"
@@ -146,6 +148,40 @@ static void inherit_files(const struct rakis_boot *boot)
 	kfree(fds);
 }
 
+static void load_manifest(const struct rakis_boot *boot)
+{
+	const char *wrong;
+	void *data;
+
+	if (!boot->manifest || gate_sealed)
+		return;
+	data = copy_in(boot->manifest, boot->manifest_size, RAKIS_MANIFEST_MOST, 1, "manifest");
+	wrong = policy_load(data, boot->manifest_size);
+	if (wrong)
+		panic("the manifest cannot be used: %s", wrong);
+}
+
+static void mount_manifest(const struct rakis_boot *boot)
+{
+	u8 *key = NULL;
+
+	if (!policy)
+		return;
+	if (!gate_sealed)
+		key = copy_in(boot->file_key, !!boot->file_key, 1, RAKIS_FILE_KEY, "key");
+	mounts_init(key);
+	if (key)
+		memset(key, 0, RAKIS_FILE_KEY);
+	kfree(key);
+}
+
+/* What is left to do for a process that ends. */
+static void drain(void)
+{
+	stream_exit();
+	enc_sync_all();
+}
+
 static void start_program(struct rakis_boot *boot) __noreturn;
 static void start_program(struct rakis_boot *boot)
 {
@@ -162,6 +198,7 @@ static void start_program(struct rakis_boot *boot)
 	task_init(boot);
 	signal_init(boot);
 	vfs_init(boot, cwd, next_string(&s));
+	mount_manifest(boot);
 	misc_init(boot);
 	inherit_files(boot);
 
@@ -204,7 +241,8 @@ void libos_start(struct gate_thread *thread, u64 host_boot)
 	mm_files.prepare_exec = patch_mapping;
 	mm_init(&mm_files);
 	elf_init(&boot);
-	process_drain = stream_exit;
+	process_drain = drain;
+	load_manifest(&boot);
 	sig_original_rip = patch_original_rip;
 	sig_resume_rip = patch_resume_rip;
 	sig_restorer = vdso_sigreturn;

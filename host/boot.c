@@ -129,6 +129,7 @@ const struct rakis_boot *boot_make(const struct run_options *opt, const struct p
 	boot.manifest = (uint64_t)host.manifest;
 	boot.manifest_size = host.manifest_size;
 	boot.tables = host.tables;
+	boot.file_key = (uint64_t)opt->file_key;
 	boot.io_mode = opt->io_mode;
 	boot.flags = opt->trace ? RAKIS_BOOT_TRACE : 0;
 	boot.log_level = opt->log_level;

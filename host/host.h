@@ -56,6 +56,7 @@ struct run_options {
 	const char *manifest;		/* or NULL; it fills in: */
 	const char *program;		/* its path for the guest, */
 	const char *program_host;	/* and where the host has it */
+	const uint8_t *file_key;	/* RAKIS_FILE_KEY bytes, for encrypted mounts; or NULL */
 };
 
 /* This run. Written before the first entry, then only read. */

@@ -11,6 +11,7 @@
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/log.h"
+#include "lib/policy.h"
 #include "lib/string.h"
 
 #define MOUNTS_MAX	16
@@ -19,7 +20,7 @@
 bool fs_rooted;
 char fs_hostname[65];
 
-static struct mount mounts[MOUNTS_MAX] = { { "", 0, &host_mount_ops, NULL } };
+static struct mount mounts[MOUNTS_MAX] = { { "", 0, &host_mount_ops, NULL, false } };
 static u32 nmounts = 1;
 
 /* Working directory: its name, and on the host a descriptor (O_PATH), which the host's
@@ -32,11 +33,11 @@ static struct {
 
 /* ---- mounts ---- */
 
-int mount_add(const char *prefix, const struct mount_ops *ops, void *fs)
+int mount_add(const char *prefix, const struct mount_ops *ops, void *fs, bool readonly)
 {
 	if (nmounts == MOUNTS_MAX)
 		return -ENOSPC;
-	mounts[nmounts++] = (struct mount){ prefix, strlen(prefix), ops, fs };
+	mounts[nmounts++] = (struct mount){ prefix, strlen(prefix), ops, fs, readonly };
 	return 0;
 }
 
@@ -153,6 +154,23 @@ void where_to_host(struct where *w, bool readonly)
 		memcpy(w->full + strlen(w->full), "/", 2);
 }
 
+/* A directory of the host that the guest knows by another path. */
+static bool is_mapped(const struct mount *m)
+{
+	return !m->ops->follow && m->fs;
+}
+
+static int resolve_mapped(struct where *w)
+{
+	int n = snprintf(w->raw, sizeof(w->raw), "%s%s%s", (const char *)w->mnt->fs,
+			 w->full + w->mnt->len, w->want_dir ? "/" : "");
+
+	w->dirfd = VFS_FDCWD;
+	w->path = w->raw;
+	w->absolute = true;
+	return n < (int)sizeof(w->raw) ? 0 : -ENAMETOOLONG;
+}
+
 static int resolve(struct where *w)
 {
 	/* Too long, and the host does not know the directory where it starts. */
@@ -162,6 +180,9 @@ static int resolve(struct where *w)
 		int r;
 
 		w->mnt = mount_of(w->full);
+		w->readonly = w->mnt->readonly;
+		if (is_mapped(w->mnt))
+			return resolve_mapped(w);
 		if (!w->mnt->ops->follow) {
 			if (w->absolute)
 				where_to_host(w, false);
@@ -215,7 +236,7 @@ static int relative_to_fd(struct where *w, int dirfd)
 	if (!f)
 		return -EBADF;
 	w->dirfd = file_host_fd(f);
-	if (w->dirfd < 0) {
+	if (w->dirfd < 0 || (f->path && is_mapped(mount_of(f->path)))) {
 		if (!f->ops->getdents || !f->path)
 			return -ENOTDIR;
 		w->absolute = true;
@@ -240,12 +261,15 @@ static int where_finish(struct where **out, struct where *w, int dirfd)
 	int err = 0;
 
 	w->want_dir = ends_as_dir(w->raw);
-	if (w->raw[0] == '/')
+	if (w->raw[0] == '/') {
 		normalise(w->full, "", w->raw);
-	else if (dirfd == VFS_FDCWD)
+		/* The way may lead through mounts that the host knows nothing of. */
+		w->absolute = policy && strstr(w->raw, "/..");
+	} else if (dirfd == VFS_FDCWD) {
 		relative_to_cwd(w);
-	else
+	} else {
 		err = relative_to_fd(w, dirfd);
+	}
 	if (!err)
 		err = resolve(w);
 	if (err) {
@@ -347,7 +371,7 @@ static int cwd_set_host(int dirfd, const char *path, const char *name)
 
 int vfs_fchdir(struct file *f)
 {
-	int fd = file_host_fd(f);
+	int fd = f->path && is_mapped(mount_of(f->path)) ? -1 : file_host_fd(f);
 
 	if (fd >= 0)
 		return cwd_set_host(fd, ".", f->path ? f->path : "");
@@ -361,7 +385,7 @@ int vfs_chdir(struct where *w)
 
 	if (w->file)
 		return vfs_fchdir(w->file);
-	if (!w->mnt->ops->follow || w->mnt == &mounts[0])
+	if (!is_mapped(w->mnt) && (!w->mnt->ops->follow || w->mnt == &mounts[0]))
 		return cwd_set_host(w->dirfd, w->path, w->full);
 	err = vfs_stat(w, 0, STATX_BASIC_STATS, &st);
 	if (err)
@@ -412,7 +436,8 @@ void vfs_init(const struct rakis_boot *boot, const char *path, const char *hostn
 	if (cwd_set_host(VFS_FDCWD, ".", path))
 		cwd.path = kstrdup("/");
 	proc_init(boot);
-	if (!cwd.path || !shm || mount_add("/proc", &proc_mount_ops, NULL) ||
-	    mount_add("/dev", &dev_mount_ops, NULL) || mount_add("/dev/shm", &tmpfs_mount_ops, shm))
+	if (!cwd.path || !shm || mount_add("/proc", &proc_mount_ops, NULL, false) ||
+	    mount_add("/dev", &dev_mount_ops, NULL, false) ||
+	    mount_add("/dev/shm", &tmpfs_mount_ops, shm, false))
 		panic("no memory for the file systems: raise --memory");
 }

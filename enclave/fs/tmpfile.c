@@ -6,8 +6,10 @@
 #include <linux/magic.h>
 #include <linux/stat.h>
 
+#include "fs/encrypted.h"
 #include "fs/tmpfs.h"
 #include "gate/gate.h"
+#include "hostio/hostio.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -107,6 +109,12 @@ int tnode_truncate(struct tnode *n, u64 size)
 {
 	int err = 0;
 
+	if (n->enc) {
+		err = encfile_truncate(n->enc, size);
+		if (!err)
+			modified(n);
+		return err;
+	}
 	if (size > SIZE_MAX_)
 		return -EFBIG;
 	mutex_lock(&n->lock);
@@ -125,11 +133,6 @@ int tnode_truncate(struct tnode *n, u64 size)
 }
 
 /* ---- the open file ---- */
-
-struct tfile {
-	struct tnode *node;
-	struct gen listing;		/* directories */
-};
 
 static struct tnode *node(struct file *f)
 {
@@ -242,7 +245,7 @@ static s64 tmp_lseek(struct file *f, s64 off, u32 whence)
 	struct tnode *n = node(f);
 
 	if (!S_ISDIR(n->mode))
-		return lseek_within(f, off, whence, n->size);
+		return lseek_within(f, off, whence, n->enc ? n->enc->size : n->size);
 	return whence > 1 ? -EINVAL : lseek_within(f, off, whence, 0);
 }
 
@@ -251,22 +254,27 @@ static int tmp_getdents(struct file *f, void *buf, size_t size)
 	return gen_getdents(&((struct tfile *)f->priv)->listing, f, buf, size);
 }
 
-void tnode_stat(struct tnode *n, struct statx *out)
+int tnode_stat(struct tnode *n, struct statx *out)
 {
 	const s64 times[] = { n->atime, n->mtime, n->ctime };
 	struct statx_timestamp *to[] = { &out->stx_atime, &out->stx_mtime, &out->stx_ctime };
+	u64 size = n->size;
+	int err = n->enc ? encfile_size(n->enc, &size) : 0;
 
-	statx_fill(out, DEV_TMPFS, n->ino, n->mode, n->size);
+	if (err)
+		return err;
+	statx_fill(out, DEV_TMPFS, n->ino, n->mode, size);
 	out->stx_nlink = n->nlink;
 	out->stx_uid = n->uid;
 	out->stx_gid = n->gid;
-	out->stx_blocks = n->pages * (PAGE_SIZE / 512);
+	out->stx_blocks = n->enc ? (size + 511) / 512 : n->pages * (PAGE_SIZE / 512);
 	out->stx_rdev_major = n->rdev >> 8 & 0xfff;
 	out->stx_rdev_minor = (n->rdev & 0xff) | (n->rdev >> 12 & 0xfff00);
 	for (int i = 0; i < 3; i++) {
 		to[i]->tv_sec = times[i] / (s64)NSEC_PER_SEC;
 		to[i]->tv_nsec = times[i] % (s64)NSEC_PER_SEC;
 	}
+	return 0;
 }
 
 int tnode_statfs(struct statfs *out)
@@ -287,7 +295,7 @@ int tnode_chmod(struct tnode *n, u32 mode)
 	if (!owner(n))
 		return -EPERM;
 	n->mode = (n->mode & S_IFMT) | (mode & 07777);
-	n->ctime = realtime_ns();
+	tnode_changed(n);
 	return 0;
 }
 
@@ -301,7 +309,7 @@ int tnode_chown(struct tnode *n, u32 uid, u32 gid)
 		n->gid = gid;
 	if (!S_ISDIR(n->mode))
 		n->mode &= ~(S_ISUID | (n->mode & S_IXGRP ? S_ISGID : 0));
-	n->ctime = realtime_ns();
+	tnode_changed(n);
 	return 0;
 }
 
@@ -318,19 +326,20 @@ int tnode_utimens(struct tnode *n, const s64 times[4])
 			return -EPERM;
 		*to[i] = nsec == UTIME_NOW_ ? now : times[2 * i] * (s64)NSEC_PER_SEC + nsec;
 	}
-	n->ctime = now;
+	tnode_changed(n);
 	return 0;
 }
 
 static int tmp_stat(struct file *f, u32 mask, struct statx *out)
 {
-	tnode_stat(node(f), out);
-	return 0;
+	return tnode_stat(node(f), out);
 }
 
 static int tmp_statfs(struct file *f, struct statfs *out)
 {
-	return tnode_statfs(out);
+	struct tmpfs *fs = node(f)->fs;
+
+	return fs && fs->volume ? host_statfs(fs->volume->dirfd, NULL, out) : tnode_statfs(out);
 }
 
 static int tmp_truncate(struct file *f, u64 size)
@@ -369,7 +378,12 @@ static int tmp_fallocate(struct file *f, u32 mode, u64 off, u64 len)
 
 static int tmp_fsync(struct file *f, bool data_only)
 {
-	return 0;
+	struct tnode *n = node(f);
+	int err = n->enc ? enc_commit(n->enc, true) : 0;
+
+	if (!err && n->fs && n->fs->volume)
+		err = enc_volume_sync(n->fs->volume);
+	return err;
 }
 
 static int tmp_chmod(struct file *f, u32 mode)
@@ -389,7 +403,9 @@ static int tmp_utimens(struct file *f, const s64 times[4])
 
 static s64 tmp_map_size(struct file *f)
 {
-	return node(f)->size;
+	struct tnode *n = node(f);
+
+	return n->enc ? n->enc->size : n->size;
 }
 
 static void tmp_identity(struct file *f, u64 id[2])
@@ -419,6 +435,8 @@ static void tmp_release(struct file *f)
 {
 	struct tfile *t = f->priv;
 
+	if (t->node->enc && !(f->flags & O_PATH))
+		enc_close(t->node->enc);
 	tnode_release(t->node);
 	kfree(t->listing.data);
 	kfree(t);
@@ -430,6 +448,43 @@ static int tmp_reopen(struct file *f, u32 flags, struct file **out);
 	.stat = tmp_stat, .statfs = tmp_statfs, .chmod = tmp_chmod, .chown = tmp_chown,	\
 	.utimens = tmp_utimens, .fsync = tmp_fsync, .lseek = tmp_lseek,		\
 	.reopen = tmp_reopen, .release = tmp_release
+
+/* ---- regular files of encrypted mounts ---- */
+
+static ssize_t enc_read(struct file *f, struct iter *it, u64 *pos)
+{
+	node(f)->atime = realtime_ns();
+	return encfile_read(node(f)->enc, it, pos);
+}
+
+static ssize_t enc_write(struct file *f, struct iter *it, u64 *pos)
+{
+	struct tnode *n = node(f);
+	ssize_t done = encfile_write(n->enc, it, pos, f->flags & O_APPEND);
+	int err;
+
+	if (done <= 0)
+		return done;
+	modified(n);
+	err = f->flags & O_DSYNC ? tmp_fsync(f, true) : 0;
+	return err ? err : done;
+}
+
+static int enc_fallocate(struct file *f, u32 mode, u64 off, u64 len)
+{
+	return encfile_fallocate(node(f)->enc, mode, off, len);
+}
+
+static const struct file_ops encfile_ops = {
+	.kind = "encrypted",
+	.read = enc_read,
+	.write = enc_write,
+	.truncate = tmp_truncate,
+	.fallocate = enc_fallocate,
+	.map_size = tmp_map_size,
+	.identity = tmp_identity,
+	COMMON,
+};
 
 static const struct file_ops tmpfile_ops = {
 	.kind = "tmpfs",
@@ -454,20 +509,24 @@ static const struct file_ops tmpdir_ops = {
 
 struct tnode *tnode_of(struct file *f)
 {
-	return f->ops == &tmpfile_ops || f->ops == &tmpdir_ops ? node(f) : NULL;
+	return f->ops == &tmpfile_ops || f->ops == &encfile_ops || f->ops == &tmpdir_ops ?
+		node(f) : NULL;
 }
 
 int tnode_open(struct tnode *n, u32 flags, char *name, void (*list)(struct gen *g),
 	       struct file **out)
 {
-	struct tfile *t = kzalloc(sizeof(*t));
-	const struct file_ops *ops = S_ISDIR(n->mode) ? &tmpdir_ops : &tmpfile_ops;
+	const struct file_ops *ops = S_ISDIR(n->mode) ? &tmpdir_ops : n->enc ? &encfile_ops : &tmpfile_ops;
+	int err = n->enc && !(flags & O_PATH) ? enc_open(n->enc, name) : 0;
+	struct tfile *t = err ? NULL : kzalloc(sizeof(*t));
 	struct file *f = t ? file_new(ops, open_status(flags), t) : NULL;
 
 	if (!f) {
+		if (!err && n->enc && !(flags & O_PATH))
+			enc_close(n->enc);
 		kfree(t);
 		kfree(name);
-		return -ENOMEM;
+		return err ? err : -ENOMEM;
 	}
 	t->node = n;
 	mutex_init(&t->listing.lock);

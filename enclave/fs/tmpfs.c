@@ -10,30 +10,23 @@
 #include <linux/memfd.h>
 #include <linux/stat.h>
 
+#include "fs/encrypted.h"
 #include "fs/gen.h"
 #include "fs/tmpfs.h"
+#include "hostio/hostio.h"
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "libos/task.h"
 #include "libos/time.h"
 
-struct tmpfs {
-	struct mutex lock;		/* every name below the root */
-	struct tnode *root;
-};
-
-struct tname {
-	struct list node;		/* in the directory's names */
-	struct tnode *inode;
-	char name[];
-};
-
 static void node_put(struct tnode *n)
 {
 	if (atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	tnode_free_data(n);
+	if (n->enc)
+		enc_file_forget(n->enc);
 	kfree(n->target);
 	kfree(n);
 }
@@ -44,7 +37,7 @@ static struct tnode *node_get(struct tnode *n)
 	return n;
 }
 
-static struct tnode *node_new(struct tmpfs *fs, u32 mode)
+struct tnode *tnode_new(struct tmpfs *fs, u32 mode)
 {
 	static _Atomic u64 last_ino = 1;
 	struct tnode *n = kzalloc(sizeof(*n));
@@ -53,6 +46,7 @@ static struct tnode *node_new(struct tmpfs *fs, u32 mode)
 		return NULL;
 	mutex_init(&n->lock);
 	list_init(&n->names);
+	list_init(&n->queued);
 	n->refs = 1;
 	n->fs = fs;
 	n->mode = mode;
@@ -62,12 +56,27 @@ static struct tnode *node_new(struct tmpfs *fs, u32 mode)
 	n->seals = F_SEAL_SEAL;
 	n->ino = atomic_fetch_add_explicit(&last_ino, 1, memory_order_relaxed);
 	n->atime = n->mtime = n->ctime = realtime_ns();
+	if (fs && fs->volume && S_ISREG(mode)) {
+		n->enc = enc_file_new(fs->volume);
+		if (!n->enc) {
+			kfree(n);
+			return NULL;
+		}
+	}
 	return n;
+}
+
+void tnode_changed(struct tnode *n)
+{
+	n->ctime = realtime_ns();
+	if (n->fs && n->fs->volume)
+		atomic_store(&n->fs->volume->renamed, true);
 }
 
 static void touch(struct tnode *n)
 {
-	n->mtime = n->ctime = realtime_ns();
+	tnode_changed(n);
+	n->mtime = n->ctime;
 }
 
 /* ---- names; all under fs->lock ---- */
@@ -191,6 +200,25 @@ static int add(struct place *p, struct tnode *n)
 	return 0;
 }
 
+int tmpfs_restore(struct tnode *dir, const char *name, size_t len, struct tnode *n, bool again)
+{
+	struct tname *e = kmalloc(sizeof(*e) + len + 1);
+
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->name, name, len);
+	e->name[len] = '\0';
+	e->inode = n;
+	list_append(&dir->names, &e->node);
+	if (S_ISDIR(n->mode)) {
+		n->parent = dir;
+		dir->nlink++;
+	}
+	if (again)
+		node_get(n)->nlink++;
+	return 0;
+}
+
 /* The name goes, its reference is the caller's. */
 static void detach(struct place *p)
 {
@@ -220,7 +248,7 @@ static int make(struct where *w, u32 mode, u64 rdev, const char *target)
 	if (!err)
 		err = p.inode ? -EEXIST : w->want_dir && !S_ISDIR(mode) ? -ENOENT : 0;
 	if (!err) {
-		n = node_new(fs, mode);
+		n = tnode_new(fs, mode);
 		if (n && target) {
 			n->target = kstrdup(target);
 			n->size = strlen(target);
@@ -412,7 +440,7 @@ static int tmpfs_stat(struct where *w, u32 flags, u32 mask, struct statx *out)
 	int err = node_at(w, &n);
 
 	if (!err) {
-		tnode_stat(n, out);
+		err = tnode_stat(n, out);
 		node_put(n);
 	}
 	return err;
@@ -475,6 +503,13 @@ static int tmpfs_statfs(struct where *w, struct statfs *out)
 	return tnode_statfs(out);
 }
 
+static int enc_statfs(struct where *w, struct statfs *out)
+{
+	struct tmpfs *fs = w->mnt->fs;
+
+	return host_statfs(fs->volume->dirfd, NULL, out);
+}
+
 /* ---- open ---- */
 
 void tnode_release(struct tnode *n)
@@ -525,7 +560,7 @@ static int tmpfs_open(struct where *w, u32 flags, u32 mode, struct file **out)
 	if (unnamed || (!p.inode && flags & O_CREAT && !w->want_dir)) {
 		if (unnamed && (!p.inode || !S_ISDIR(p.inode->mode)))
 			return done(fs, p.inode ? -ENOTDIR : -ENOENT);
-		n = node_new(fs, S_IFREG | mode);
+		n = tnode_new(fs, S_IFREG | mode);
 		if (!n)
 			return done(fs, -ENOSPC);
 		if (unnamed)
@@ -553,23 +588,15 @@ static int tmpfs_open(struct where *w, u32 flags, u32 mode, struct file **out)
 	return err;
 }
 
-const struct mount_ops tmpfs_mount_ops = {
-	.type = "tmpfs",
-	.follow = tmpfs_follow,
-	.open = tmpfs_open,
-	.stat = tmpfs_stat,
-	.readlink = tmpfs_readlink,
-	.statfs = tmpfs_statfs,
-	.mkdir = tmpfs_mkdir,
-	.mknod = tmpfs_mknod,
-	.symlink = tmpfs_symlink,
-	.unlink = tmpfs_unlink,
-	.rename = tmpfs_rename,
-	.link = tmpfs_link,
-	.chmod = tmpfs_chmod,
-	.chown = tmpfs_chown,
-	.utimens = tmpfs_utimens,
-};
+#define OPS									\
+	.follow = tmpfs_follow, .open = tmpfs_open, .stat = tmpfs_stat,		\
+	.readlink = tmpfs_readlink, .mkdir = tmpfs_mkdir, .mknod = tmpfs_mknod,	\
+	.symlink = tmpfs_symlink, .unlink = tmpfs_unlink, .rename = tmpfs_rename, \
+	.link = tmpfs_link, .chmod = tmpfs_chmod, .chown = tmpfs_chown,		\
+	.utimens = tmpfs_utimens
+
+const struct mount_ops tmpfs_mount_ops = { .type = "tmpfs", .statfs = tmpfs_statfs, OPS };
+const struct mount_ops enc_mount_ops = { .type = "encrypted", .statfs = enc_statfs, OPS };
 
 void *tmpfs_new(u32 mode)
 {
@@ -578,7 +605,7 @@ void *tmpfs_new(u32 mode)
 	if (!fs)
 		return NULL;
 	mutex_init(&fs->lock);
-	fs->root = node_new(fs, S_IFDIR | mode);
+	fs->root = tnode_new(fs, S_IFDIR | mode);
 	if (!fs->root) {
 		kfree(fs);
 		return NULL;
@@ -588,7 +615,7 @@ void *tmpfs_new(u32 mode)
 
 int memfd_new(const char *name, u32 flags, struct file **out)
 {
-	struct tnode *n = node_new(NULL, S_IFREG | 0777);
+	struct tnode *n = tnode_new(NULL, S_IFREG | 0777);
 	int err = -ENOMEM;
 
 	if (!n)

@@ -54,7 +54,8 @@ struct mount {
 	const char *prefix;
 	size_t len;
 	const struct mount_ops *ops;
-	void *fs;			/* of the mount: struct tmpfs * */
+	void *fs;			/* of the mount: struct tmpfs *; the host's path, if it is another */
+	bool readonly;
 };
 
 /* A path of the guest, resolved as far as the libOS does it. */
@@ -66,7 +67,7 @@ struct where {
 	const char *path;		/* host: for dirfd. Others: within the mount, "" its root */
 	bool nofollow;			/* the last component is not followed */
 	bool want_dir;			/* trailing slash */
-	bool readonly;			/* the host's /proc behind ours */
+	bool readonly;			/* the mount, or the host's /proc behind ours */
 	bool absolute;			/* `full`, not `raw`, is the host's path */
 	char raw[VFS_PATH_MAX];		/* as the guest gave it */
 	char full[VFS_PATH_MAX];	/* absolute, without `.`, `..`, `//`; "" if too long */
@@ -88,12 +89,15 @@ size_t path_component(const char **p, const char **name);
 
 /* Mounts and working directory. */
 void vfs_init(const struct rakis_boot *boot, const char *cwd, const char *hostname);
-int mount_add(const char *prefix, const struct mount_ops *ops, void *fs) __must_check;
+int mount_add(const char *prefix, const struct mount_ops *ops, void *fs, bool readonly) __must_check;
+/* mounts.c: those of the manifest. `key`: for encrypted ones; NULL: there is none. */
+void mounts_init(const u8 *key);
 const struct mount *mount_at(u32 i);	/* NULL behind the last */
 extern bool fs_rooted;			/* the host's /proc and /sys are out of reach */
 extern char fs_hostname[65];
 
-extern const struct mount_ops host_mount_ops, dev_mount_ops, proc_mount_ops, tmpfs_mount_ops;
+extern const struct mount_ops host_mount_ops, dev_mount_ops, proc_mount_ops, tmpfs_mount_ops,
+	enc_mount_ops;
 
 int vfs_openat(struct where *w, u32 flags, u32 mode, struct file **out) __must_check;
 int vfs_stat(struct where *w, u32 flags, u32 mask, struct statx *out) __must_check;

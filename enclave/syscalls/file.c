@@ -7,6 +7,7 @@
 #include <linux/memfd.h>
 #include <linux/stat.h>
 
+#include "fs/encrypted.h"
 #include "fs/vfs.h"
 #include "gate/usercopy.h"
 #include "hostio/hostio.h"
@@ -261,6 +262,7 @@ SYSCALL_DEFINE(fdatasync)
 
 SYSCALL_DEFINE(sync)
 {
+	enc_sync_all();
 	(void)!host_sync(-1);
 	return 0;
 }
@@ -269,7 +271,10 @@ static long do_syncfs(struct file *f)
 {
 	int fd = file_host_fd(f);
 
-	return fd < 0 ? 0 : host_sync(fd);
+	if (fd >= 0)
+		return host_sync(fd);
+	enc_sync_all();
+	return 0;
 }
 
 SYSCALL_DEFINE(syncfs)

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Around the file systems that a test has: mounts that are only told apart, no mappings. */
 #include "fs/proc.h"
+#include "lib/random.h"
 #include "libos/mm.h"
 
 _Atomic u32 mm_shared_mappings;
+
+/* Tests that count on what it gives have their own. */
+__attribute__((weak)) void random_bytes(void *dst, size_t n)
+{
+	static _Atomic u64 next = 1;
+
+	for (u8 *p = dst; n--; p++)
+		*p = (atomic_fetch_add(&next, 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull) >> 56;
+}
 
 void mm_file_sync_slow(struct file *f)
 {

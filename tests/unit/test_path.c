@@ -36,7 +36,7 @@ static int start(void **state)
 	fake_answer = host;
 	vfs_init(&boot, CWD, "test");
 	/* The longest prefix counts, not the last mount. */
-	return mount_add("/m/n", &dev_mount_ops, NULL) || mount_add("/m", &proc_mount_ops, NULL);
+	return mount_add("/m/n", &dev_mount_ops, NULL, false) || mount_add("/m", &proc_mount_ops, NULL, false);
 }
 
 static int setup(void **state)
