@@ -23,7 +23,6 @@
 #define MAGIC		0x636e6573696b6172ull	/* "rakisenc" */
 #define VERSION		1u
 #define FAN_BITS	7u
-#define HEADERS		2u			/* blocks, one each */
 #define BLOCKS_LEAST	64u			/* cached, of any one file */
 
 struct header {
@@ -74,7 +73,7 @@ static u64 span(u32 level)
 static u64 node_place(u32 level, u64 index)
 {
 	if (level == ENC_LEVELS)
-		return HEADERS;
+		return ENC_HEADERS;
 	return node_place(level + 1, index / ENC_FAN) + 2 + index % ENC_FAN * span(level);
 }
 
@@ -441,7 +440,7 @@ static int write_header(struct enc_file *f)
 	vectors_begin();
 	aes_gcm_seal(f->gcm, h.iv, &h, HEADER_AAD, &s, &h.state, sizeof(s), h.tag);
 	vectors_end();
-	put = host_pwrite(f->fd, &h, sizeof(h), s.generation % HEADERS * ENC_BLOCK);
+	put = host_pwrite(f->fd, &h, sizeof(h), s.generation % ENC_HEADERS * ENC_BLOCK);
 	if (put != sizeof(h))
 		return put < 0 ? put : -EIO;
 	f->generation++;
@@ -475,7 +474,7 @@ static int commit(struct enc_file *f, bool durable)
 		u64 n = ALIGN_UP(f->size, ENC_BLOCK) / ENC_BLOCK;
 
 		f->trim = false;
-		err = host_ftruncate(f->fd, (n ? place(0, n - 1, 1) + 1 : HEADERS) * ENC_BLOCK);
+		err = host_ftruncate(f->fd, (n ? place(0, n - 1, 1) + 1 : ENC_HEADERS) * ENC_BLOCK);
 	}
 	return err;
 }
@@ -609,17 +608,17 @@ static bool read_header(struct enc_file *f, u32 which, struct state *s)
 	bool good = aes_gcm_open(f->gcm, h.iv, &h, HEADER_AAD, &h.state, s, sizeof(*s), h.tag);
 	vectors_end();
 	return good && s->height <= ENC_LEVELS && s->size <= ENC_SIZE_MOST &&
-	       s->generation % HEADERS == which;
+	       s->generation % ENC_HEADERS == which;
 }
 
 /* The state of the file from its later header; `f->durable` is what the index knows of it. */
 static int load(struct enc_file *f)
 {
-	struct state s[HEADERS];
-	bool good[HEADERS];
+	struct state s[ENC_HEADERS];
+	bool good[ENC_HEADERS];
 	u32 use;
 
-	for (u32 i = 0; i < HEADERS; i++)
+	for (u32 i = 0; i < ENC_HEADERS; i++)
 		good[i] = read_header(f, i, &s[i]);
 	use = good[1] && (!good[0] || s[1].generation > s[0].generation);
 	if (!good[use]) {

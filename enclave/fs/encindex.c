@@ -84,7 +84,7 @@ static int put_record(struct image *m, struct tnode *n, u32 parent, const char *
 		.mtime = n->mtime, .ctime = n->ctime, .rdev = n->rdev,
 	};
 	if (n->enc) {
-		r->durable = n->enc->durable;
+		r->durable = n->enc->in_index = n->enc->durable;
 		memcpy(r->id, n->enc->id, ENC_ID);
 		n->enc->recorded = true;
 	}
@@ -95,7 +95,8 @@ static int put_record(struct image *m, struct tnode *n, u32 parent, const char *
 		n->record = m->records;
 	}
 	memcpy(r + 1, name, name_len);
-	memcpy((u8 *)(r + 1) + name_len, n->target, target_len);
+	if (target_len)
+		memcpy((u8 *)(r + 1) + name_len, n->target, target_len);
 	m->records++;
 	return 0;
 }
@@ -240,8 +241,9 @@ void enc_sync_all(void)
 			if (!err && !f->changed && f->generation != f->durable) {
 				f->durable = f->generation;
 				f->header_unsynced = false;
-				v->renamed = true;
 			}
+			if (f->durable != f->in_index)
+				atomic_store(&v->renamed, true);
 			mutex_unlock(&f->lock);
 		}
 		mutex_unlock(&v->files_lock);
@@ -284,6 +286,8 @@ void enc_file_forget(struct enc_file *f)
 	list_remove(&f->link);
 	/* Not before the index that names it is another. */
 	list_append(f->recorded ? &v->doomed : &now, &f->link);
+	if (f->recorded)
+		atomic_store(&v->renamed, true);
 	mutex_unlock(&v->files_lock);
 	remove_doomed(v, &now);
 }
@@ -342,7 +346,7 @@ static int take_record(struct enc_volume *v, const struct index_record *r, struc
 	node[i] = n;
 	if (n->enc) {
 		memcpy(n->enc->id, r->id, ENC_ID);
-		n->enc->durable = r->durable;
+		n->enc->durable = n->enc->in_index = r->durable;
 		n->enc->recorded = true;
 	}
 	if (S_ISLNK(r->mode)) {
@@ -398,9 +402,9 @@ static int open_index(struct enc_volume *v)
 
 	enc_init(f, v, id);
 	enc_name(f, name);
-	/* One that is there must be good. */
+	/* One with anything in it must be good; a shorter one was about to be made. */
 	err = host_statx(v->dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_SIZE, &st);
-	if (!err && st.stx_size)
+	if (!err && st.stx_size > ENC_HEADERS * ENC_BLOCK)
 		f->durable = 1;
 	else if (err && err != -ENOENT)
 		return err;
@@ -416,7 +420,7 @@ static int open_index(struct enc_volume *v)
 		return 0;
 	log_info("%s: a new encrypted directory", v->prefix);
 	f->changed = true;
-	return enc_commit(f, false);
+	return enc_commit(f, true);
 }
 
 struct tmpfs *enc_mount(const char *host, const char *prefix, const u8 key[SHA256_SIZE],

@@ -18,6 +18,7 @@
 #define ENC_FAN		128u			/* entries of a node */
 #define ENC_LEVELS	4u
 #define ENC_SIZE_MOST	(1ull << 40)		/* ENC_FAN to the ENC_LEVELS blocks */
+#define ENC_HEADERS	2u			/* blocks, one each */
 #define ENC_RUN		16u			/* blocks moved at once */
 #define ENC_ID		16u
 
@@ -57,6 +58,7 @@ struct enc_file {
 	_Atomic u64 size;
 	u64 generation;			/* of the last header written */
 	_Atomic u64 durable;		/* the last one that is surely on the disk */
+	_Atomic u64 in_index;		/* the same, as the last index has it */
 	u32 height;			/* level of the root */
 	struct enc_entry root;
 	/* while open */
