@@ -12,6 +12,7 @@
 #include "fs/encrypted.h"
 #include "fs/file.h"
 #include "fs/mapping.h"
+#include "fs/trusted.h"
 #include "fs/vfs.h"
 #include "gate/gate.h"
 #include "hostio/hostio.h"
@@ -150,29 +151,97 @@ static void inherit_files(const struct rakis_boot *boot)
 
 static void load_manifest(const struct rakis_boot *boot)
 {
+	u64 size = boot->manifest_size;
+	const void *data = gate_measured_manifest(&size);
 	const char *wrong;
-	void *data;
 
-	if (!boot->manifest || gate_sealed)
+	if (!data && !gate_sealed && boot->manifest)
+		data = copy_in(boot->manifest, size, RAKIS_MANIFEST_MOST, 1, "manifest");
+	if (!data)
 		return;
-	data = copy_in(boot->manifest, boot->manifest_size, RAKIS_MANIFEST_MOST, 1, "manifest");
-	wrong = policy_load(data, boot->manifest_size);
+	wrong = policy_load(data, size);
 	if (wrong)
 		panic("the manifest cannot be used: %s", wrong);
 }
 
 static void mount_manifest(const struct rakis_boot *boot)
 {
-	u8 *key = NULL;
+	u8 key[RAKIS_FILE_KEY], *given = NULL;
+	bool have = gate_sealing_key(key);
 
 	if (!policy)
 		return;
-	if (!gate_sealed)
-		key = copy_in(boot->file_key, !!boot->file_key, 1, RAKIS_FILE_KEY, "key");
-	mounts_init(key);
-	if (key)
-		memset(key, 0, RAKIS_FILE_KEY);
-	kfree(key);
+	if (!gate_sealed && boot->file_key) {
+		given = copy_in(boot->file_key, 1, 1, RAKIS_FILE_KEY, "key");
+		memcpy(key, given, sizeof(key));
+		memset(given, 0, sizeof(key));
+		kfree(given);
+		have = true;
+	}
+	trusted_init(boot->tables <= INT32_MAX ? (int)boot->tables : -1);
+	mounts_init(have ? key : NULL);
+	memset(key, 0, sizeof(key));
+	__asm__ volatile("" :: "r"(key) : "memory");	/* that was not a dead store */
+}
+
+static char **need(char **v)
+{
+	if (!v)
+		panic("no memory for arguments and environment: raise --memory");
+	return v;
+}
+
+/* The manifest's, and of the host's those behind them, if they may be more. */
+static char **arguments(char **host, u64 n)
+{
+	const u32 *own = policy_entries(policy->arguments);
+	u64 count = policy->arguments.count;
+	char **v = need(kzalloc((count + n + 1) * sizeof(*v)));
+
+	for (u64 i = 0; i < count; i++)
+		v[i] = (char *)policy_string(own[i]);
+	if (policy->flags & RAKIS_MANIFEST_ARGUMENTS && n > count)
+		memcpy(v + count, host + count, (n - count) * sizeof(*v));
+	kfree(host);
+	return v;
+}
+
+/* The manifest's entry for the name of this variable, or NULL. */
+static const char *variable(const char *name)
+{
+	const u32 *own = policy_entries(policy->environment);
+
+	for (u32 i = 0; i < policy->environment.count; i++) {
+		const char *a = policy_string(own[i]), *b = name;
+
+		while (*a && *a == *b && *a != '=') {
+			a++;
+			b++;
+		}
+		if ((!*a || *a == '=') && (!*b || *b == '='))
+			return policy_string(own[i]);
+	}
+	return NULL;
+}
+
+/* Those that it sets, and those of the host's that it lets in. */
+static char **environment(char **host, u64 n)
+{
+	const u32 *own = policy_entries(policy->environment);
+	char **v = need(kzalloc((policy->environment.count + n + 1) * sizeof(*v)));
+	u64 count = 0;
+
+	for (u32 i = 0; i < policy->environment.count; i++)
+		if (strchr(policy_string(own[i]), '='))
+			v[count++] = (char *)policy_string(own[i]);
+	for (u64 i = 0; i < n; i++) {
+		const char *e = variable(host[i]);
+
+		if (e ? !strchr(e, '=') : policy->flags & RAKIS_MANIFEST_ENVIRONMENT)
+			v[count++] = host[i];
+	}
+	kfree(host);
+	return v;
 }
 
 /* What is left to do for a process that ends. */
@@ -199,6 +268,11 @@ static void start_program(struct rakis_boot *boot)
 	signal_init(boot);
 	vfs_init(boot, cwd, next_string(&s));
 	mount_manifest(boot);
+	if (policy) {
+		path = *policy_string(policy->program) ? (char *)policy_string(policy->program) : path;
+		argv = arguments(argv, boot->argc);
+		envp = environment(envp, boot->envc);
+	}
 	misc_init(boot);
 	inherit_files(boot);
 

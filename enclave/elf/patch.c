@@ -112,11 +112,21 @@ static bool entry_matches(const struct rakis_patch *e, u64 addr, u64 room)
 	       copy_from_user(now, addr, len) == 0 && memcmp(now, e->bytes, len) == 0;
 }
 
+static int table(struct file *f, struct rakis_patch *out, u32 max, u64 first)
+{
+	int fd;
+
+	if (f->ops->patches)
+		return f->ops->patches(f, out, max, first);
+	fd = file_host_fd(f);
+	return fd < 0 ? 0 : host_patch_table(fd, out, max, first);
+}
+
 /*
  * Fetch the table and keep what applies to the mapping, in an area without stubs yet. The
  * displaced bytes go to *stubs, each at the start of its slot. NULL: nothing to patch.
  */
-static struct area *collect_sites(int fd, u64 addr, u64 len, u64 off, u8 **stubs)
+static struct area *collect_sites(struct file *f, u64 addr, u64 len, u64 off, u8 **stubs)
 {
 	struct rakis_patch *chunk = kmalloc(CHUNK * sizeof(*chunk));
 	struct area *a = kzalloc(sizeof(*a)), *grown;
@@ -124,7 +134,7 @@ static struct area *collect_sites(int fd, u64 addr, u64 len, u64 off, u8 **stubs
 	u8 *code = NULL, *more;
 	int n;
 
-	while (chunk && a && (n = host_patch_table(fd, chunk, CHUNK, first)) > 0) {
+	while (chunk && a && (n = table(f, chunk, CHUNK, first)) > 0) {
 		grown = krealloc(a, sizeof(*a) + (a->n + n) * sizeof(a->site[0]));
 		a = grown ? grown : a;
 		more = krealloc(code, (u64)(a->n + n) * SLOT);
@@ -182,7 +192,7 @@ static int write_site(const struct area *a, u32 i, u8 *p)
 	return copy_to_user(addr, jump, site_len(s));
 }
 
-static void patch_locked(struct file *f, int fd, u64 addr, u64 len, u64 off)
+static void patch_locked(struct file *f, u64 addr, u64 len, u64 off)
 {
 	int r = -ENOMEM;
 	u32 patched = 0;
@@ -191,7 +201,7 @@ static void patch_locked(struct file *f, int fd, u64 addr, u64 len, u64 off)
 	s64 near;
 	u64 reach;
 
-	a = collect_sites(fd, addr, len, off, &stubs);
+	a = collect_sites(f, addr, len, off, &stubs);
 	if (!a)
 		return;
 	a->text = addr;
@@ -233,12 +243,9 @@ none:
 
 void patch_mapping(struct file *f, u64 addr, u64 len, u64 off)
 {
-	int fd = file_host_fd(f);
-
 	mutex_lock(&patch_lock);
 	drop_stale(addr, len);
-	if (fd >= 0)
-		patch_locked(f, fd, addr, len, off);
+	patch_locked(f, addr, len, off);
 	mutex_unlock(&patch_lock);
 }
 

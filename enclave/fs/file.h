@@ -8,6 +8,7 @@
 #include "hostio/iter.h"
 #include "libos/wait.h"
 
+struct rakis_patch;
 struct statx;
 struct statfs;
 struct file;
@@ -40,6 +41,8 @@ struct file_ops {
 	int (*set_flags)(struct file *f, u32 flags);
 	/* The host's descriptor, for what only the host can do (locks, patch tables); missing: none. */
 	int (*host_fd)(struct file *f);
+	/* Sites of system calls, as host_patch_table(); missing: the host's word, if it has the file. */
+	int (*patches)(struct file *f, struct rakis_patch *out, u32 max, u64 first);
 	/* Size as mmap sees it; missing: cannot be mapped (-ENODEV). */
 	s64 (*map_size)(struct file *f);
 	/* Device (major << 32 | minor) and inode, of what can be mapped. Must not sleep. */

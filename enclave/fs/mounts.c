@@ -44,4 +44,6 @@ void mounts_init(const u8 *key)
 		if (err)
 			host_exit(STATUS_RAKIS, 0);
 	}
+	if (!(policy->flags & RAKIS_MANIFEST_HOST_ROOT))
+		mount_trusted_root(policy_string(policy->directory));
 }

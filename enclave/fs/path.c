@@ -385,7 +385,7 @@ int vfs_chdir(struct where *w)
 
 	if (w->file)
 		return vfs_fchdir(w->file);
-	if (!is_mapped(w->mnt) && (!w->mnt->ops->follow || w->mnt == &mounts[0]))
+	if (!is_mapped(w->mnt) && !w->mnt->ops->follow)
 		return cwd_set_host(w->dirfd, w->path, w->full);
 	err = vfs_stat(w, 0, STATX_BASIC_STATS, &st);
 	if (err)
@@ -424,6 +424,20 @@ int vfs_getcwd(char *buf, size_t n)
 		memcpy(buf, cwd.path, len);
 	mutex_unlock(&cwd.lock);
 	return len;
+}
+
+void mount_trusted_root(const char *path)
+{
+	struct where *w;
+
+	mounts[0].ops = &trusted_mount_ops;
+	if (cwd_set(-1, "/"))
+		panic("no memory for the file systems: raise --memory");
+	if (*path && where_kernel(&w, path, 0) == 0) {
+		if (vfs_chdir(w))
+			log_warn("%s: no directory of the guest, so it starts in /", path);
+		where_put(w);
+	}
 }
 
 void vfs_init(const struct rakis_boot *boot, const char *path, const char *hostname)

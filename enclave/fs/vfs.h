@@ -92,12 +92,14 @@ void vfs_init(const struct rakis_boot *boot, const char *cwd, const char *hostna
 int mount_add(const char *prefix, const struct mount_ops *ops, void *fs, bool readonly) __must_check;
 /* mounts.c: those of the manifest. `key`: for encrypted ones; NULL: there is none. */
 void mounts_init(const u8 *key);
+/* The root is the tree of trusted files, not the host's. */
+void mount_trusted_root(const char *cwd);
 const struct mount *mount_at(u32 i);	/* NULL behind the last */
 extern bool fs_rooted;			/* the host's /proc and /sys are out of reach */
 extern char fs_hostname[65];
 
 extern const struct mount_ops host_mount_ops, dev_mount_ops, proc_mount_ops, tmpfs_mount_ops,
-	enc_mount_ops;
+	enc_mount_ops, trusted_mount_ops;
 
 int vfs_openat(struct where *w, u32 flags, u32 mode, struct file **out) __must_check;
 int vfs_stat(struct where *w, u32 flags, u32 mask, struct statx *out) __must_check;
@@ -128,7 +130,7 @@ u32 open_status(u32 flags);
 int file_name(struct file *f, char *buf, size_t n) __must_check;
 
 /* What internal file systems fill in; sizes and times of the rest by the caller. */
-enum fs_dev { DEV_PROC = 64, DEV_DEV, DEV_TMPFS, DEV_ANON };	/* minor numbers of st_dev */
+enum fs_dev { DEV_PROC = 64, DEV_DEV, DEV_TMPFS, DEV_ANON, DEV_TRUSTED };	/* minor numbers of st_dev */
 void statx_fill(struct statx *st, enum fs_dev dev, u64 ino, u32 mode, u64 size);
 void statfs_fill(struct statfs *st, u64 magic);
 /* May the process do `want` (R_OK 4, W_OK 2, X_OK 1) to a file of this mode? 0 or -EACCES. */

@@ -154,6 +154,10 @@ extern const bool gate_sealed;		/* the host cannot reach into the range: an encl
 extern const u64 gate_slot_size;
 /* The layout that was measured; direct: what the host says. */
 const struct rakis_layout *gate_measured_layout(const struct rakis_boot *boot);
+/* The manifest that was measured: NULL without one, and in direct mode. */
+const void *gate_measured_manifest(u64 *size);
+/* 32 bytes that only enclaves of the same signer get on this machine; false: no enclave. */
+bool gate_sealing_key(u8 key[32]) __must_check;
 /* The extended state that a guest can have: a mask of components, and the bytes that XSAVE
  * writes for it. */
 u64 gate_xstate_mask(void);

@@ -6,6 +6,7 @@
 #include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/log.h"
+#include "lib/policy.h"
 #include "lib/string.h"
 #include "libos/signal.h"
 #include "libos/task.h"
@@ -204,6 +205,13 @@ int socket_create(int domain, int type, int proto, struct file **out)
 
 	if (err)
 		return err;
+	if (!policy_allows(RAKIS_MANIFEST_NETWORK)) {
+		static _Atomic bool told;
+
+		if (!atomic_exchange(&told, true))
+			log_warn("the program asks for a socket, which the manifest does not allow: `network: yes` would");
+		return -EACCES;
+	}
 	fd = host_socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
 	if (fd < 0)
 		return fd;
