@@ -439,14 +439,15 @@ static void accept_done(struct async *a, s32 res, bool more, int buf)
 	if (again)
 		s->rx_op = RX_POLL;
 	over = stream_is_over(s);
+	/* With the lock, as in rx_submit(). */
+	if (again && async_poll_multishot(s->ring, &s->rx, s->sk->hostfd, POLLIN)) {
+		s->rx_op = RX_IDLE;		/* whoever looks tries again */
+		events |= IN_BITS;
+	}
 	spin_unlock(&s->lock);
 	if (over) {
 		stream_free(s);
 		return;
-	}
-	if (again && async_poll_multishot(s->ring, &s->rx, s->sk->hostfd, POLLIN)) {
-		s->rx_op = RX_IDLE;		/* whoever looks tries again */
-		events |= IN_BITS;
 	}
 	if (events && !s->closing) {
 		/* Whoever it announces may have been accepted meanwhile: a guess. */

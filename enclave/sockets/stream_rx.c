@@ -114,13 +114,11 @@ static void arrived(struct stream *s, u32 n, int buf)
 }
 
 /* A request found no room. Nothing would come and wake anybody: as if there were something to
- * read, until whoever looks has tried again. */
-static void too_late(struct stream *s)
+ * read, until whoever looks has tried again. Returns what to wake for. */
+static u32 too_late(struct stream *s)
 {
-	spin_lock(&s->lock);
 	s->rx_late = true;
-	spin_unlock(&s->lock);
-	wake_up(&s->sk->ready.queue, IN_BITS);
+	return IN_BITS;
 }
 
 /* ---- the end, while nothing is received: after the peer's, or with too much unread ---- */
@@ -135,7 +133,7 @@ static bool end_next(struct stream *s)
 	return start;
 }
 
-static void end_start(struct stream *s);
+static u32 end_start(struct stream *s);
 
 static void end_done(struct async *a, s32 res, bool more, int buf)
 {
@@ -150,11 +148,11 @@ static void end_done(struct async *a, s32 res, bool more, int buf)
 		s->end_on = false;
 	again = end_next(s);
 	over = stream_is_over(s);
+	if (again)
+		events |= end_start(s);
 	if (s->closing)
 		events = 0;
 	spin_unlock(&s->lock);
-	if (again)
-		end_start(s);
 	if (events)
 		wake_up(&s->sk->ready.queue, events | IN_BITS);
 	if (over)
@@ -162,13 +160,13 @@ static void end_done(struct async *a, s32 res, bool more, int buf)
 }
 
 /* A poll tells of the end of one direction or both unasked. */
-static void end_start(struct stream *s)
+static u32 end_start(struct stream *s)
 {
 	s->end.done = end_done;
-	if (async_poll_multishot(s->ring, &s->end, s->sk->hostfd, POLLRDHUP)) {
-		s->end_on = false;
-		too_late(s);
-	}
+	if (!async_poll_multishot(s->ring, &s->end, s->sk->hostfd, POLLRDHUP))
+		return 0;
+	s->end_on = false;
+	return too_late(s);
 }
 
 /* ---- completions of the receive ---- */
@@ -179,6 +177,11 @@ static enum rx_op rx_next(struct stream *s)
 	s->rx_late = false;
 	if (s->rx_op || s->closing || s->eof || too_much(s))
 		return RX_IDLE;
+	/* Before the peer's end, and at it, the host's socket always has something to give. */
+	if (s->told & (EPOLLRDHUP | EPOLLHUP)) {
+		s->at_host = true;
+		return RX_IDLE;
+	}
 	if (!s->bulk) {
 		s->rx_op = s->tried ? RX_MULTI : RX_ONE;
 		s->at_host = false;
@@ -190,7 +193,11 @@ static enum rx_op rx_next(struct stream *s)
 
 static void rx_done(struct async *a, s32 res, bool more, int buf);
 
-static void rx_submit(struct stream *s, enum rx_op op)
+/*
+ * Completions call it with the lock: a close on another thread would otherwise come between,
+ * find nothing to cancel, and the request then meet whatever has got the descriptor's number.
+ */
+static u32 rx_submit(struct stream *s, enum rx_op op)
 {
 	struct rakis_request poll = {
 		.opcode = RAKIS_OP_POLL_ADD, .fd = s->sk->hostfd, .op_flags = POLLIN | POLLRDHUP,
@@ -204,10 +211,10 @@ static void rx_submit(struct stream *s, enum rx_op op)
 		err = async_recv_multishot(s->ring, &s->rx, s->sk->hostfd);
 	else if (op == RX_POLL)
 		err = async_submit(s->ring, &s->rx, &poll, POLLIN | POLLRDHUP);
-	if (unlikely(err)) {
-		s->rx_op = RX_IDLE;
-		too_late(s);
-	}
+	if (likely(!err))
+		return 0;
+	s->rx_op = RX_IDLE;
+	return too_late(s);
 }
 
 /* The connection is gone in both directions. */
@@ -255,16 +262,18 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 	stop = more && !s->rx_stop && (s->eof || s->bulk || too_much(s));
 	s->rx_stop |= stop;
 	next = rx_next(s);
+	if (s->at_host)
+		events |= IN_BITS;
 	end = end_next(s);
 	over = stream_is_over(s);
 	if (s->closing)
 		events = 0;
+	if (end)
+		events |= end_start(s);
+	if (next)
+		events |= rx_submit(s, next);
 	spin_unlock(&s->lock);
 
-	if (end)
-		end_start(s);
-	if (next)
-		rx_submit(s, next);
 	if (stop && async_cancel(&s->rx)) {
 		spin_lock(&s->lock);
 		s->rx_stop = false;
@@ -279,6 +288,7 @@ static void rx_done(struct async *a, s32 res, bool more, int buf)
 void stream_rx_start(struct stream *s)
 {
 	enum rx_op next;
+	u32 events = 0;
 	bool end;
 
 	if (s->rx_op)
@@ -289,9 +299,11 @@ void stream_rx_start(struct stream *s)
 	end = end_next(s);
 	spin_unlock(&s->lock);
 	if (end)
-		end_start(s);
+		events |= end_start(s);
 	if (next)
-		rx_submit(s, next);
+		events |= rx_submit(s, next);
+	if (events)
+		wake_up(&s->sk->ready.queue, events);
 }
 
 void stream_rx_by_host(struct stream *s)

@@ -4,6 +4,9 @@
  * them; connections are half-closed, closed and reset with requests in flight, and what the
  * server then says must be the model after some first part of them. At the end all is compared.
  *
+ * Nothing orders one connection after another, and the server does not know the name of one that
+ * was reset: what a reset connection has in flight is ended by its number (CLIENT KILL ID).
+ *
  * Usage: redis_check PORT [OPERATIONS [SEED]]
  */
 #include <arpa/inet.h>
@@ -60,7 +63,7 @@ struct conn {
 	int id, fd;
 	enum state state;
 	enum fate fate;
-	struct sockaddr_in old;		/* the name of the connection that was reset */
+	long number;			/* the connection's, in the server */
 	bool every_reply;		/* a half-close that must lose no reply */
 	bool all_run;			/* ... and no request */
 	struct buffer in, out;
@@ -325,6 +328,27 @@ static void flush(struct conn *c)
 	watch(c, EPOLL_CTL_MOD);
 }
 
+/* The server's number of the connection: by then it is accepted. */
+static void ask_number(struct conn *c)
+{
+	static const char ask[] = "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n";
+	struct reply r;
+	char text[64];
+	ssize_t n = 0, more;
+
+	if (send(c->fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL) != sizeof(ask) - 1)
+		fail(c, "send: %m");
+	do {
+		more = recv(c->fd, text + n, sizeof(text) - n, 0);
+		if (more <= 0)
+			fail(c, "CLIENT ID: %s", more ? strerror(errno) : "EOF");
+		n += more;
+	} while (!parse(text, n, &r) && n < (ssize_t)sizeof(text));
+	if (parse(text, n, &r) != n || r.type != ':')
+		fail(c, "CLIENT ID: %.*s", (int)n, text);
+	c->number = r.number;
+}
+
 static void connect_one(struct conn *c)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
@@ -335,6 +359,7 @@ static void connect_one(struct conn *c)
 	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)))
 		fail(c, "connect: %m");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	ask_number(c);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	c->in.len = c->out.len = c->out.at = 0;
 	c->fate = LIVE;
@@ -364,10 +389,9 @@ static void read_again(struct conn *c)
 static void reset(struct conn *c)
 {
 	struct linger off = { .l_onoff = 1 };
-	socklen_t len = sizeof(c->old);
-	char name[64];
+	long old = c->number;
+	char name[32];
 
-	getsockname(c->fd, (struct sockaddr *)&c->old, &len);
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 	close(c->fd);
 	resets++;
@@ -375,8 +399,8 @@ static void reset(struct conn *c)
 	/* The server may not have come to the old connection yet: nothing of it runs after this. */
 	c->state = KILL_OLD;
 	c->all_run = false;
-	snprintf(name, sizeof(name), "127.0.0.1:%d", ntohs(c->old.sin_port));
-	putf(&c->out, "*4\r\n$6\r\nCLIENT\r\n$4\r\nKILL\r\n$4\r\nADDR\r\n$%zu\r\n%s\r\n", strlen(name), name);
+	snprintf(name, sizeof(name), "%ld", old);
+	putf(&c->out, "*4\r\n$6\r\nCLIENT\r\n$4\r\nKILL\r\n$2\r\nID\r\n$%zu\r\n%s\r\n", strlen(name), name);
 	flush(c);
 }
 
