@@ -13,6 +13,11 @@
 /* A socket that only asks once or twice, as resolvers do, is not worth a claim. */
 #define CLAIM_AFTER	4
 #define CLOSE_NS	(100 * 1000000ull)
+#define RELEASE_NS	(50 * 1000000ull)
+#define RELEASE_STEP	(1 * 1000000ull)
+
+/* When the last one with a poll by ring was closed. */
+static _Atomic u64 closed_at;
 
 enum { SHUT_RD, SHUT_WR, SHUT_RDWR };
 
@@ -278,6 +283,23 @@ void udp_kernel_only(struct socket *sk)
 
 /* ---- calls ---- */
 
+/*
+ * A poll that has ended still holds its socket, and so the port, until whoever submitted it has
+ * been through the kernel: a moment after close() has returned.
+ */
+static int bind_when_released(struct socket *sk, const struct host_addr *a)
+{
+	int err;
+
+	while ((err = host_socket_ops.bind(sk, a)) == -EADDRINUSE &&
+	       now_ns() - atomic_load(&closed_at) < RELEASE_NS) {
+		park_begin();
+		if (wait_sleep(now_ns() + RELEASE_STEP) == -ERESTARTSYS)
+			break;
+	}
+	return err;
+}
+
 static int udp_bind(struct socket *sk, const struct host_addr *a)
 {
 	struct udp *u = sk->udp;
@@ -285,7 +307,7 @@ static int udp_bind(struct socket *sk, const struct host_addr *a)
 	int err;
 
 	mutex_lock(&u->ctl);
-	err = host_socket_ops.bind(sk, a);
+	err = bind_when_released(sk, a);
 	u->bound |= !err && udp_addr(&to, a) && to.port;
 	if (u->bound)
 		udp_settle(u);
@@ -476,6 +498,8 @@ static void udp_close(struct socket *sk)
 	}
 	waiter_remove(&w);
 	host_close(sk->hostfd);
+	if (polling)
+		atomic_store(&closed_at, now_ns());
 	spin_lock(&u->lock);
 	u->closed = true;
 	over = is_over(u);
