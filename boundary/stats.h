@@ -30,6 +30,7 @@
 	X(host_faults,		"host faults (answers refused)")	\
 	X(unknown_syscalls,	"system calls unknown")		\
 	X(signals,		"signals delivered")		\
+	X(memory_most,		"most memory mapped, bytes")	\
 	X(net_rx,		"datagrams received by AF_XDP")	\
 	X(net_rx_bytes,		"  bytes of payload")		\
 	X(net_tx,		"datagrams sent by AF_XDP")	\

@@ -6,6 +6,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_net(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_sign(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -14,7 +14,8 @@ static const struct command {
 	{ "run", cmd_run, "run a program" },
 	{ "net", cmd_net, "UDP by AF_XDP: the XDP program on an interface, and who may use it" },
 	{ "stats", cmd_stats, "show the counters of a running instance" },
-	{ "sign", cmd_sign, "lay out, measure and sign an enclave" },
+	{ "init", cmd_init, "run a program once and write its manifest" },
+	{ "sign", cmd_sign, "check a manifest, measure and sign its enclave" },
 	{ "doctor", cmd_doctor, "tell what this machine can do, what is missing, how to get it" },
 };
 

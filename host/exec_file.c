@@ -19,8 +19,7 @@
 #define SYS_fchmodat2 452
 #endif
 
-/* The name of a descriptor in /proc/self/fd. */
-static const char *fd_name(char buf[12], unsigned int fd)
+const char *fd_name(char buf[12], unsigned int fd)
 {
 	char *p = buf + 11;
 

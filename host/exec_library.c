@@ -8,12 +8,15 @@
 #include "host/host.h"
 #include "host/net/net.h"
 #include "host/patch_table.h"
+#include "host/record.h"
 #include "host/ring.h"
 #include "host/thread.h"
 
 static void end(int status, int sig) __attribute__((noreturn));
 static void end(int status, int sig)
 {
+	if (host.record)
+		host.record->memory = host.stats->enclave.memory_most;
 	if (host.print_stats)
 		stats_at_end();
 	(void)!monitor_stop();

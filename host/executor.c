@@ -5,6 +5,7 @@
 
 #include "host/executor.h"
 #include "host/host.h"
+#include "host/record.h"
 #include "host/ring.h"
 #include "host/thread.h"
 
@@ -47,5 +48,7 @@ int64_t host_call(uint64_t reason, uint64_t arg, uint64_t slot)
 		res = exec_system(t, &rq);
 	if (res == NOT_MINE)
 		res = with_fpu(exec_library, t, &rq);
+	if (host.record)
+		record_request(host.record, &rq, res);
 	return res;
 }

@@ -27,6 +27,9 @@ int64_t exec_library(void *thread, void *request);	/* with_fpu() only */
 /* Arena memory that the executor itself reads or writes; NULL if it is not in the arena. */
 void *arena_at(uint64_t addr, uint64_t len);
 
+/* The name of a descriptor in /proc/self/fd. */
+const char *fd_name(char buf[12], unsigned int fd);
+
 /* A system call, straight: -errno on failure, no vector register, no errno of the library. */
 static inline long system_call(long nr, long a, long b, long c, long d, long e, long f)
 {

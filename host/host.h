@@ -59,6 +59,8 @@ struct run_options {
 	const uint8_t *file_key;	/* RAKIS_FILE_KEY bytes, for encrypted mounts; or NULL */
 };
 
+struct recording;
+
 /* This run. Written before the first entry, then only read. */
 struct host {
 	struct rakis_layout layout;
@@ -75,6 +77,7 @@ struct host {
 	const void *manifest;		/* struct rakis_manifest; without an enclave only */
 	uint64_t manifest_size;
 	int tables;			/* descriptor of its tables file */
+	struct recording *record;		/* for rakis init; or NULL */
 	int kick;			/* enum kick */
 	const char *uring_mask;
 	bool print_stats;		/* at the end */

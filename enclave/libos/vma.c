@@ -6,6 +6,7 @@
  */
 #include "lib/alloc.h"
 #include "lib/errno.h"
+#include "lib/stats.h"
 #include "libos/vma.h"
 
 /* ---- the tree ---- */
@@ -178,11 +179,18 @@ struct vma *vma_new(u64 start, u64 end)
 	return v;
 }
 
+static void count(u64 more)
+{
+	mm.bytes += more;
+	if (mm.bytes > stats.enclave.memory_most)
+		STAT_ADD(memory_most, mm.bytes - stats.enclave.memory_most);
+}
+
 void vma_insert(struct vma *v)
 {
 	v->left = v->right = NULL;
 	mm.root = insert(mm.root, v);
-	mm.bytes += v->end - v->start;
+	count(v->end - v->start);
 }
 
 void vma_delete(struct vma *v)
@@ -196,7 +204,7 @@ void vma_delete(struct vma *v)
 
 void vma_resize(struct vma *v, u64 end)
 {
-	mm.bytes += end - v->end;
+	count(end - v->end);
 	v->end = end;
 	refresh(mm.root, v);
 }

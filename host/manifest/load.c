@@ -59,6 +59,15 @@ static size_t line_of(yaml_document_t *doc, const struct step *steps, size_t cou
 	return mark ? mark->start_mark.line + 1 : 1;
 }
 
+size_t manifest_line(const struct manifest *m, const char *list, uint32_t index)
+{
+	struct step steps[2] = { 0 };
+
+	snprintf(steps[0].key, sizeof(steps[0].key), "%s", list);
+	steps[1].index = index;
+	return line_of(m->marks, steps, 2);
+}
+
 bool manifest_complain(const struct manifest *m, struct complaint *c, const char *list, uint32_t index,
 		       const char *key, const char *fmt, ...)
 {
@@ -159,8 +168,9 @@ static void explain(const char *name, yaml_document_t *doc, const struct heard *
 
 	for (size_t i = 0; i < count; i++)
 		steps[i] = h->steps[count - 1 - i];
-	/* Of what is missing it tells at the last key that is there. */
-	if (!strncmp(h->what, "Missing", 7) && count && *steps[count - 1].key)
+	/* Of what is missing it tells at the last key that is there, of too many at the last that fits. */
+	if (count && ((!strncmp(h->what, "Missing", 7) && *steps[count - 1].key) ||
+		      (!strncmp(h->what, "Excessive", 9) && !*steps[count - 1].key)))
 		count--;
 	choices(list, sizeof(list), schema_of(steps, count));
 	if (!count)

@@ -80,6 +80,9 @@ void compiled_free(struct compiled *out);
 /* The host's path of something named in the manifest: `path` in the root, unless `host` says. */
 char *manifest_host_path(const struct manifest *m, const char *path, const char *host);
 
+/* The line of entry `index` of a list. */
+size_t manifest_line(const struct manifest *m, const char *list, uint32_t index);
+
 /*
  * Complain of entry `index` of the list `list` (NULL: of a key at the top), at its `key` if it
  * has that. Answers false.
