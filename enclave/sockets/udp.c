@@ -355,7 +355,7 @@ static void moved(struct udp *u)
 		return;
 	mutex_lock(&u->ctl);
 	if (!u->tried) {
-		u->tried = true;
+		u->tried = u->catching_up = true;
 		udp_settle(u);
 	}
 	mutex_unlock(&u->ctl);

@@ -67,6 +67,7 @@ struct udp {
 	u32 empty;			/* looks in a row that found nothing and did not ask the host */
 	u32 sends_seen;			/* udp_kernel_sends at the last look at the host */
 	bool peeked;			/* the next one is the host's */
+	bool catching_up;		/* what came before the claim is, too */
 	bool no_receive;		/* SHUT_RD */
 
 	u32 ring;

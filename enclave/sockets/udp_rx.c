@@ -262,6 +262,7 @@ static ssize_t take_host(struct udp *u, struct host_msg *m, u32 flags, u64 wait_
 	u->row = u->empty = 0;
 	if (n >= 0 || n == -EAGAIN)
 		u->peeked = n >= 0 && flags & MSG_PEEK;
+	u->catching_up &= n != -EAGAIN;
 	spin_unlock(&u->lock);
 	if (n == -EAGAIN) {
 		ready_drained(r, EPOLLIN, seq);
@@ -281,8 +282,8 @@ static ssize_t take(struct udp *u, struct host_msg *m, u32 flags, bool ask)
 	bool at_host = told & EPOLLIN;
 	ssize_t n = -EAGAIN;
 
-	/* Errors go before data. */
-	if (u->peeked || (told & ~unsure & EPOLLERR) || (at_host && u->row >= ROW_MOST)) {
+	/* Errors go before data, and what came before the claim before what came after it. */
+	if (u->peeked || u->catching_up || (told & ~unsure & EPOLLERR) || (at_host && u->row >= ROW_MOST)) {
 		n = take_host(u, m, flags, HOST_NOWAIT);
 		at_host = ask = false;
 	}
