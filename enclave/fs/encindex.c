@@ -238,7 +238,7 @@ void enc_sync_all(void)
 			err = host_sync(v->dirfd);
 		list_for_each(f, &v->files, link) {
 			mutex_lock(&f->lock);
-			if (!err && !f->changed && f->generation != f->durable) {
+			if (!err && !f->changed && f->generation > f->durable) {
 				f->durable = f->generation;
 				f->header_unsynced = false;
 			}
