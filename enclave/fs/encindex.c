@@ -84,7 +84,8 @@ static int put_record(struct image *m, struct tnode *n, u32 parent, const char *
 		.mtime = n->mtime, .ctime = n->ctime, .rdev = n->rdev,
 	};
 	if (n->enc) {
-		r->durable = n->enc->in_index = n->enc->durable;
+		r->durable = n->enc->durable;
+		n->enc->in_index = r->durable;
 		memcpy(r->id, n->enc->id, ENC_ID);
 		n->enc->recorded = true;
 	}
@@ -346,7 +347,8 @@ static int take_record(struct enc_volume *v, const struct index_record *r, struc
 	node[i] = n;
 	if (n->enc) {
 		memcpy(n->enc->id, r->id, ENC_ID);
-		n->enc->durable = n->enc->in_index = r->durable;
+		n->enc->durable = r->durable;
+		n->enc->in_index = r->durable;
 		n->enc->recorded = true;
 	}
 	if (S_ISLNK(r->mode)) {
