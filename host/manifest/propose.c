@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -245,20 +247,25 @@ static void read_record(const struct proposal *p, struct found *f)
 
 static const char *const scratch[] = { "/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm" };
 
+/* Does it read files there that it has not written? */
+static bool reads_below(const struct proposal *p, const struct found *f, const char *dir)
+{
+	char host[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < f->used.count; i++)
+		if (path_is_below(f->used.path[i], dir) && !paths_have(&f->wrote, f->used.path[i]) &&
+		    host_path(p, f->used.path[i], host) && !lstat(host, &st) && S_ISREG(st.st_mode))
+			return true;
+	return false;
+}
+
 static void put_mount(FILE *out, const struct proposal *p, const struct found *f, const char *dir)
 {
 	const char *why = "writes here; the files are encrypted, and begin empty";
-	bool read_too = false;
+	bool read_too = reads_below(p, f, dir);
 	char name[PATH_MAX];
 
-	for (size_t i = 0; i < f->used.count; i++) {
-		char host[PATH_MAX];
-		struct stat st;
-
-		read_too |= path_is_below(f->used.path[i], dir) &&
-			    !paths_have(&f->wrote, f->used.path[i]) && host_path(p, f->used.path[i], host) &&
-			    !lstat(host, &st) && S_ISREG(st.st_mode);
-	}
 	fputs("  - { path: ", out);
 	put_scalar(out, dir);
 	if (read_too) {
@@ -292,7 +299,7 @@ static void put_mounts(FILE *out, const struct proposal *p, struct found *f)
 				  !path_is_below(p->directory, f->written.path[j]);
 		if (!wanted && i)
 			continue;
-		if (path_is_below(f->program, scratch[i]) || path_is_below(p->directory, scratch[i]))
+		if (path_is_below(p->directory, scratch[i]) || reads_below(p, f, scratch[i]))
 			continue;
 		fprintf(out, "  - { path: %s, kind: tmpfs }  # init: %s\n", scratch[i],
 			wanted ? "writes here; in the enclave's memory" : "programs expect it; in the enclave's memory");
@@ -312,9 +319,21 @@ static void put_mounts(FILE *out, const struct proposal *p, struct found *f)
 	}
 }
 
-static bool file_sha256(const char *host, char hex[65])
+/* A file of the guest's; links are followed in its root. */
+static int open_file(const struct proposal *p, const char *path)
 {
-	int fd = open(host, O_RDONLY | O_CLOEXEC);
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_IN_ROOT };
+	int root = open(p->root ? p->root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+
+	fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (root >= 0)
+		close(root);
+	return fd;
+}
+
+static bool file_sha256(const struct proposal *p, const char *path, char hex[65])
+{
+	int fd = open_file(p, path);
 	uint8_t digest[32];
 	struct stat st;
 	void *data = NULL;
@@ -383,7 +402,7 @@ static uint32_t put_files(FILE *out, const struct proposal *p, const struct foun
 	for (size_t i = 0; i < f->used.count; i++) {
 		const char *path = f->used.path[i];
 
-		if (paths_over(&f->mounts, path) || paths_have(&f->kept, path) || !host_path(p, path, host) || !file_sha256(host, hex))
+		if (paths_over(&f->mounts, path) || paths_have(&f->kept, path) || !file_sha256(p, path, hex))
 			continue;
 		put_trusted(out, path, hex, !strcmp(path, f->program) ? "the program" :
 			    is_library(path) ? "library" : "reads it");
