@@ -68,6 +68,14 @@ size_t manifest_line(const struct manifest *m, const char *list, uint32_t index)
 	return line_of(m->marks, steps, 2);
 }
 
+/* What a manifest says may hold anything. */
+static void in_one_line(struct complaint *c)
+{
+	for (char *p = c->text; *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = '?';
+}
+
 bool manifest_complain(const struct manifest *m, struct complaint *c, const char *list, uint32_t index,
 		       const char *key, const char *fmt, ...)
 {
@@ -85,6 +93,7 @@ bool manifest_complain(const struct manifest *m, struct complaint *c, const char
 	va_start(ap, fmt);
 	vsnprintf(c->text + n, sizeof(c->text) - n, fmt, ap);
 	va_end(ap);
+	in_one_line(c);
 	return false;
 }
 
@@ -205,6 +214,7 @@ static void explain(const char *name, yaml_document_t *doc, const struct heard *
 		snprintf(out, n, "%s is too long; at most %u bytes", at, most);
 	else
 		snprintf(out, n, "%s: %.200s", at, *h->what ? h->what : "not understood");
+	in_one_line(c);
 }
 
 /* ---- reading ---- */
