@@ -198,6 +198,32 @@ static bool bring_in(u64 addr, u64 len, bool write)
 	return mprotect(hole, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0;
 }
 
+static void test_user_any_alignment(void **state)
+{
+	static u64 block[16];
+	u8 *src = (u8 *)block, *dst = fake_guest + 64;
+
+	fake_catch_faults();
+	for (u32 i = 0; i < sizeof(block); i++)
+		src[i] = i + 1;
+	for (u32 shift = 0; shift < 8; shift++) {
+		for (u32 n = 0; n <= 50; n++) {
+			struct uptr p = { (u64)src + shift };
+
+			memset(dst - 8, 0xee, 80);
+			assert_int_equal(untrusted_read_user_any((u64)dst, p, n), 0);
+			assert_memory_equal(dst, src + shift, n);
+			assert_int_equal(dst[-1], 0xee);
+			assert_int_equal(dst[n], 0xee);
+		}
+	}
+	/* A page that is not there, met in the middle; an address that is not the guest's. */
+	assert_int_equal(untrusted_read_user_any((u64)fake_guest + FAKE_HOLE - 20,
+						 (struct uptr){ (u64)src + 3 }, 50), -EFAULT);
+	assert_int_equal(untrusted_read_user_any((u64)block, (struct uptr){ (u64)src }, 16), -EFAULT);
+	assert_int_equal(untrusted_read_user_any((u64)block, (struct uptr){ (u64)src }, 3), -EFAULT);
+}
+
 static void test_user_second_try(void **state)
 {
 	u8 *hole = fake_guest + FAKE_HOLE;
@@ -227,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_user_every_length),
 		cmocka_unit_test(test_user_bad_addresses),
+		cmocka_unit_test(test_user_any_alignment),
 		cmocka_unit_test(test_user_second_try),
 	};
 
