@@ -115,6 +115,7 @@ static void drop(struct enc_file *f, struct enc_block *b)
 	f->blocks--;
 	blocks_used--;
 	kfree(b->child);
+	kfree(b->data);
 	kfree(b);
 }
 
@@ -143,6 +144,24 @@ static int evict(struct enc_file *f)
 	return -ENOMEM;
 }
 
+static struct enc_block *block_alloc(u32 level)
+{
+	struct enc_block *b = kzalloc(sizeof(*b));
+
+	if (b)
+		b->data = kmalloc(ENC_BLOCK);
+	if (b && level)
+		b->child = kzalloc(ENC_FAN * sizeof(*b->child));
+	if (b && b->data && (b->child || !level))
+		return b;
+	if (b) {
+		kfree(b->child);
+		kfree(b->data);
+	}
+	kfree(b);
+	return NULL;
+}
+
 static int block_new(struct enc_file *f, struct enc_block *parent, u32 level, u64 index,
 		     struct enc_block **out)
 {
@@ -152,20 +171,12 @@ static int block_new(struct enc_file *f, struct enc_block *parent, u32 level, u6
 	if (parent)
 		parent->pins++;
 	err = blocks_used >= blocks_limit() && f->blocks > BLOCKS_LEAST ? evict(f) : 0;
-	while (!err && !(b = kmalloc(sizeof(*b))))
+	while (!err && !(b = block_alloc(level)))
 		err = evict(f);
 	if (parent)
 		parent->pins--;
 	if (err)
 		return err;
-	memset(b, 0, offsetof(struct enc_block, data));
-	if (level) {
-		b->child = kzalloc(ENC_FAN * sizeof(*b->child));
-		if (!b->child) {
-			kfree(b);
-			return -ENOMEM;
-		}
-	}
 	b->parent = parent;
 	b->level = level;
 	b->index = index;
@@ -197,6 +208,8 @@ static struct position position(const struct enc_file *f, const struct enc_block
 	memcpy(p.id, f->id, ENC_ID);
 	return p;
 }
+
+enum how { READ, CHANGE, REPLACE };	/* REPLACE: what it held does not matter */
 
 /* ---- reading ---- */
 
@@ -287,14 +300,14 @@ static int grow(struct enc_file *f)
 	return 0;
 }
 
-static int get(struct enc_file *f, u64 index, enum enc_how how, u64 ahead, struct enc_block **out)
+static int get(struct enc_file *f, u64 index, enum how how, u64 ahead, struct enc_block **out)
 {
 	struct enc_block *parent = NULL, *b = NULL;
 	int err = 0;
 
 	*out = NULL;
 	while (index >> FAN_BITS * f->height) {
-		if (how == ENC_READ)
+		if (how == READ)
 			return 0;
 		err = grow(f);
 		if (err)
@@ -311,12 +324,14 @@ static int get(struct enc_file *f, u64 index, enum enc_how how, u64 ahead, struc
 			list_push(&f->lru, &b->lru);
 			continue;
 		}
-		if (!e->where && how == ENC_READ)
+		if (!e->where && how == READ)
 			return 0;
 		err = block_new(f, parent, level, i, &b);
 		if (err)
 			return err;
-		if (!e->where || (!level && how == ENC_REPLACE))
+		if (!level && how == REPLACE)
+			break;
+		if (!e->where)
 			memset(b->data, 0, ENC_BLOCK);
 		else
 			err = level ? fetch(f, &b, 1) : fetch_ahead(f, b, ahead);
@@ -327,7 +342,7 @@ static int get(struct enc_file *f, u64 index, enum enc_how how, u64 ahead, struc
 	return 0;
 }
 
-int enc_get(struct enc_file *f, u64 index, enum enc_how how, u64 ahead, struct enc_block **out)
+int enc_get(struct enc_file *f, u64 index, u64 ahead, struct enc_block **out)
 {
 	int err;
 
@@ -335,19 +350,17 @@ int enc_get(struct enc_file *f, u64 index, enum enc_how how, u64 ahead, struct e
 	if (index == f->next)
 		ahead = ENC_RUN;
 	f->next = index + 1;
-	err = get(f, index, how, ahead, out);
+	err = get(f, index, READ, ahead, out);
 	if (*out)
 		(*out)->pins++;
 	mutex_unlock(&f->lock);
 	return err;
 }
 
-void enc_put(struct enc_file *f, struct enc_block *b, bool changed)
+void enc_put(struct enc_file *f, struct enc_block *b)
 {
 	mutex_lock(&f->lock);
 	b->pins--;
-	if (changed)
-		mark(f, b);
 	mutex_unlock(&f->lock);
 }
 
@@ -491,14 +504,27 @@ int enc_commit(struct enc_file *f, bool durable)
 
 /* ---- size ---- */
 
-void enc_grown(struct enc_file *f, u64 size)
+ssize_t enc_write(struct enc_file *f, u64 pos, const void *data, size_t n)
 {
+	size_t done = 0;
+	int err = 0;
+
 	mutex_lock(&f->lock);
-	if (size > f->size) {
-		f->size = size;
-		f->changed = true;
+	while (done < n) {
+		size_t at = (pos + done) % ENC_BLOCK, part = min(n - done, ENC_BLOCK - at);
+		struct enc_block *b;
+
+		err = get(f, (pos + done) / ENC_BLOCK, part == ENC_BLOCK ? REPLACE : CHANGE, 1, &b);
+		if (err)
+			break;
+		memcpy(b->data + at, data + done, part);
+		mark(f, b);
+		done += part;
 	}
+	if (pos + done > f->size)
+		f->size = pos + done;
 	mutex_unlock(&f->lock);
+	return done ? (ssize_t)done : err;
 }
 
 /* Nothing below `b` from block `from` on is there any more. */
@@ -533,7 +559,7 @@ static int shrink(struct enc_file *f, u64 size)
 
 	/* The nodes on the edge, and the last block: what is behind its end reads as zeros. */
 	if (size % ENC_BLOCK) {
-		err = get(f, size / ENC_BLOCK, ENC_READ, 1, &b);
+		err = get(f, size / ENC_BLOCK, READ, 1, &b);
 		if (err)
 			return err;
 		if (b) {
@@ -541,7 +567,7 @@ static int shrink(struct enc_file *f, u64 size)
 			mark(f, b);
 		}
 	} else if (size) {
-		err = get(f, from - 1, ENC_READ, 1, &b);
+		err = get(f, from - 1, READ, 1, &b);
 		if (err)
 			return err;
 	}
@@ -587,7 +613,7 @@ void enc_name(const struct enc_file *f, char name[ENC_NAME_SIZE])
 void enc_init(struct enc_file *f, struct enc_volume *v, const u8 id[ENC_ID])
 {
 	mutex_init(&f->lock);
-	mutex_init(&f->append);
+	mutex_init(&f->writing);
 	list_init(&f->link);
 	list_init(&f->lru);
 	for (u32 i = 0; i <= ENC_LEVELS; i++)
@@ -675,6 +701,8 @@ static void close_host(struct enc_file *f)
 		memset(f->gcm, 0, sizeof(*f->gcm));
 	kfree(f->gcm);
 	kfree(f->bounce);
+	kfree(f->staged);
+	f->staged = NULL;
 	f->gcm = NULL;
 	f->bounce = NULL;
 }

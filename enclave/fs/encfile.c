@@ -3,6 +3,7 @@
 #include <linux/falloc.h>
 
 #include "fs/encrypted.h"
+#include "lib/alloc.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -18,13 +19,13 @@ ssize_t encfile_read(struct enc_file *e, struct iter *it, u64 *pos)
 		if (*pos >= size)
 			break;
 		left = min(it->left, size - *pos);
-		put = enc_get(e, *pos / ENC_BLOCK, ENC_READ, (at + left + ENC_BLOCK - 1) / ENC_BLOCK, &b);
+		put = enc_get(e, *pos / ENC_BLOCK, (at + left + ENC_BLOCK - 1) / ENC_BLOCK, &b);
 		if (put)
 			break;
 		left = min(left, ENC_BLOCK - at);
 		if (b) {
 			put = iter_write(it, b->data + at, left);
-			enc_put(e, b, false);
+			enc_put(e, b);
 		} else {
 			put = iter_zero(it, left);
 			put = put ? put : (ssize_t)left;
@@ -39,43 +40,42 @@ ssize_t encfile_read(struct enc_file *e, struct iter *it, u64 *pos)
 	return done ? done : put;
 }
 
-static ssize_t write_at(struct enc_file *e, struct iter *it, u64 *pos)
+/* By way of a copy: the guest's pages may fault, and a block is not changed halfway. */
+static ssize_t write_staged(struct enc_file *e, struct iter *it, u64 *pos)
 {
-	ssize_t done = 0, got = 0;
+	ssize_t done = 0, n = 0;
 
-	if (*pos >= ENC_SIZE_MOST)
-		return it->left ? -EFBIG : 0;
+	if (!e->staged)
+		e->staged = kmalloc(ENC_RUN * ENC_BLOCK);
+	if (!e->staged)
+		return -ENOMEM;
 	while (it->left && *pos < ENC_SIZE_MOST) {
-		u64 at = *pos % ENC_BLOCK, n = min(it->left, ENC_BLOCK - at);
-		/* A block whose guest pages may fault is not replaced as a whole. */
-		struct enc_block *b;
+		/* As far as a block's end, so that what follows is whole blocks. */
+		size_t want = min(min(it->left, ENC_RUN * ENC_BLOCK - *pos % ENC_BLOCK), ENC_SIZE_MOST - *pos);
+		ssize_t got = iter_read(it, e->staged, want);
 
-		got = enc_get(e, *pos / ENC_BLOCK, ENC_CHANGE, 1, &b);
-		if (got)
+		n = got > 0 ? enc_write(e, *pos, e->staged, got) : got;
+		if (n < got)
+			iter_back(it, n < 0 ? got : got - n);
+		if (n <= 0)
 			break;
-		got = iter_read(it, b->data + at, n);
-		enc_put(e, b, got > 0);
-		if (got <= 0)
-			break;
-		done += got;
-		*pos += got;
-		enc_grown(e, *pos);
-		if (got < (ssize_t)n)
+		done += n;
+		*pos += n;
+		if (n < (ssize_t)want)
 			break;
 	}
-	return done ? done : got;
+	return done ? done : n;
 }
 
 ssize_t encfile_write(struct enc_file *e, struct iter *it, u64 *pos, bool append)
 {
 	ssize_t n;
 
-	if (!append)
-		return write_at(e, it, pos);
-	mutex_lock(&e->append);
-	*pos = e->size;
-	n = write_at(e, it, pos);
-	mutex_unlock(&e->append);
+	mutex_lock(&e->writing);
+	if (append)
+		*pos = e->size;
+	n = *pos >= ENC_SIZE_MOST && it->left ? -EFBIG : write_staged(e, it, pos);
+	mutex_unlock(&e->writing);
 	return n;
 }
 

@@ -151,18 +151,19 @@ static int store_image(struct enc_file *f, const struct image *m)
 	for (u64 at = 0; at < m->len; at += ENC_BLOCK) {
 		size_t n = min(m->len - at, (size_t)ENC_BLOCK);
 		struct enc_block *b;
-		bool differs;
-		int err = enc_get(f, at / ENC_BLOCK, ENC_CHANGE, ENC_RUN, &b);
+		int err = enc_get(f, at / ENC_BLOCK, ENC_RUN, &b);
+		bool differs = !b || at + n > f->size || memcmp(b->data, m->data + at, n);
+		ssize_t put = n;
 
 		if (err)
 			return err;
-		differs = memcmp(b->data, m->data + at, n) != 0;
+		if (b)
+			enc_put(f, b);
 		if (differs)
-			memcpy(b->data, m->data + at, n);
-		enc_put(f, b, differs);
+			put = enc_write(f, at, m->data + at, n);
+		if (put != (ssize_t)n)
+			return put < 0 ? put : -EIO;
 	}
-	if (m->len > f->size)
-		enc_grown(f, m->len);
 	return 0;
 }
 

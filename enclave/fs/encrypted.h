@@ -37,7 +37,7 @@ struct enc_block {
 	u64 index;
 	u32 level;			/* 0: data */
 	u32 children, pins;
-	u8 data[ENC_BLOCK] __aligned(16);
+	u8 *data;			/* ENC_BLOCK bytes */
 };
 
 struct enc_volume;
@@ -68,7 +68,8 @@ struct enc_file {
 	struct list lru, dirty[ENC_LEVELS + 1];
 	u64 blocks;			/* here */
 	u64 next;			/* a read here goes on with the last one */
-	struct mutex append;		/* one appending write at a time; above `lock` */
+	struct mutex writing;		/* one write at a time, and its data; above `lock` */
+	u8 *staged;			/* ENC_RUN blocks */
 };
 
 /* ---- block files; each call locks ---- */
@@ -78,16 +79,15 @@ void enc_init(struct enc_file *f, struct enc_volume *v, const u8 id[ENC_ID]);
 int enc_open(struct enc_file *f, const char *label) __must_check;
 /* The last one writes back; what fails then is logged. */
 void enc_close(struct enc_file *f);
-enum enc_how { ENC_READ, ENC_CHANGE, ENC_REPLACE };
 /*
- * A block, pinned: its data may be used until enc_put(). ENC_READ: NULL for a hole, and
- * `ahead` blocks are wanted in all. ENC_REPLACE: what it holds does not matter.
+ * A block, pinned: its data may be read until enc_put(). NULL for a hole. `ahead` blocks are
+ * wanted in all.
  */
-int enc_get(struct enc_file *f, u64 index, enum enc_how how, u64 ahead,
-	    struct enc_block **out) __must_check;
-void enc_put(struct enc_file *f, struct enc_block *b, bool changed);
+int enc_get(struct enc_file *f, u64 index, u64 ahead, struct enc_block **out) __must_check;
+void enc_put(struct enc_file *f, struct enc_block *b);
+/* Bytes written, of n. */
+ssize_t enc_write(struct enc_file *f, u64 pos, const void *data, size_t n) __must_check;
 int enc_resize(struct enc_file *f, u64 size) __must_check;
-void enc_grown(struct enc_file *f, u64 size);	/* at least so long now */
 /* All that was changed becomes the file's state in one step; `durable`: and is on the disk. */
 int enc_commit(struct enc_file *f, bool durable) __must_check;
 

@@ -451,13 +451,13 @@ static int tmp_reopen(struct file *f, u32 flags, struct file **out);
 
 /* ---- regular files of encrypted mounts ---- */
 
-static ssize_t enc_read(struct file *f, struct iter *it, u64 *pos)
+static ssize_t data_read(struct file *f, struct iter *it, u64 *pos)
 {
 	node(f)->atime = realtime_ns();
 	return encfile_read(node(f)->enc, it, pos);
 }
 
-static ssize_t enc_write(struct file *f, struct iter *it, u64 *pos)
+static ssize_t data_write(struct file *f, struct iter *it, u64 *pos)
 {
 	struct tnode *n = node(f);
 	ssize_t done = encfile_write(n->enc, it, pos, f->flags & O_APPEND);
@@ -470,17 +470,17 @@ static ssize_t enc_write(struct file *f, struct iter *it, u64 *pos)
 	return err ? err : done;
 }
 
-static int enc_fallocate(struct file *f, u32 mode, u64 off, u64 len)
+static int data_fallocate(struct file *f, u32 mode, u64 off, u64 len)
 {
 	return encfile_fallocate(node(f)->enc, mode, off, len);
 }
 
 static const struct file_ops encfile_ops = {
 	.kind = "encrypted",
-	.read = enc_read,
-	.write = enc_write,
+	.read = data_read,
+	.write = data_write,
 	.truncate = tmp_truncate,
-	.fallocate = enc_fallocate,
+	.fallocate = data_fallocate,
 	.map_size = tmp_map_size,
 	.identity = tmp_identity,
 	COMMON,
