@@ -16,6 +16,7 @@ import pathlib
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,16 @@ https://test:{port} {{
 """
 
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def interrupted(*_):
+    """The end begins, once: impatience does not stop the cleaning up."""
+    for sig in INTERRUPTS:
+        signal.signal(sig, signal.SIG_IGN)
+    sys.exit(130)
+
+
 class Failed(Exception):
     """This run gave no figure; the others go on."""
 
@@ -65,6 +76,8 @@ class Bench:
         self.dir = self.scratch.name
         os.chmod(self.dir, 0o755)
         self.pair = netns.Pair()
+        for sig in INTERRUPTS:
+            signal.signal(sig, interrupted)
         # 10,000 connections again and again do not wait for their ports.
         for ns in (self.pair.server, self.pair.client):
             netns.ip("netns", "exec", ns, "sysctl", "-qw", "net.ipv4.ip_local_port_range=10000 65000",
