@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is known of the readiness of a host-backed file: ready.h says how it is learned. */
 #include <linux/eventpoll.h>
-#include "fs/poll.h"
 #include "fs/ready.h"
-#include "hostio/hostio.h"
 
 /* After one of these a transfer does not block, whatever the last one met. */
 #define ENDED (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
@@ -84,22 +82,6 @@ void ready_confirm(struct ready *r, u32 asked, u32 got, u64 seq)
 		r->unsure &= ~asked;
 	}
 	spin_unlock(&r->lock);
-}
-
-u32 ready_known(struct ready *r, u32 events)
-{
-	u32 unsure, bits = ready_bits(r, &unsure);
-
-	unsure &= bits & events;
-	if (unsure) {
-		struct host_pollfd p = { .fd = r->hostfd, .events = unsure };
-		u64 seq = ready_seq(r);
-
-		if (poll_host_now(&p, 1) >= 0)
-			ready_confirm(r, unsure, (u16)p.revents, seq);
-		bits = ready_bits(r, &unsure);
-	}
-	return bits;
 }
 
 void ready_watch(struct ready *r, bool on)

@@ -34,9 +34,6 @@ void ready_note(struct ready *r, u32 events);
 void ready_event(struct ready *r, u32 events);
 /* The bits, and which of them are to be confirmed. */
 u32 ready_bits(struct ready *r, u32 *unsure);
-/* The bits; the host is asked about those of them that the caller cares for, `events`, and that
- * are to be confirmed. */
-u32 ready_known(struct ready *r, u32 events);
 /* Of the bits `asked` the host says that `got` hold; `seq` from before it was asked. */
 void ready_confirm(struct ready *r, u32 asked, u32 got, u64 seq);
 /* From now on it is fed by ring, or its file knows its bits by itself. */

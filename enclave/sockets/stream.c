@@ -470,7 +470,7 @@ static void listener_arm(struct stream *s)
 		submit_retry(s);
 }
 
-/* A multishot poll feeds `ready`, so that nobody who waits has the host watch it. */
+/* A multishot poll feeds `ready`, so that epoll needs no events of the host. */
 static bool listener_start(struct socket *sk)
 {
 	struct stream *s;
@@ -497,10 +497,9 @@ static u32 listener_poll(struct socket *sk, struct poll_table *pt)
 		pt->rings |= 1ull << s->ring;
 	if (pt && !s->rx_op)
 		listener_arm(s);
-	if (pt && pt->keeps_ready)
-		return 0;
-	poll_wait(pt, &sk->ready.queue);
-	return ready_known(&sk->ready, pt ? pt->events | EPOLLERR : ~0u);
+	if (!pt || !pt->keeps_ready)
+		poll_host(pt, sk->hostfd);
+	return 0;
 }
 
 void stream_listening(struct socket *sk)
@@ -515,16 +514,8 @@ bool stream_waited_for(struct socket *sk, struct poll_table *pt)
 	/* What is urgent a ring's receive would run over. */
 	if (pt->events & EPOLLPRI)
 		sk->pinned = true;
-	if (sk->listening) {
-		if (!listener_start(sk))
-			return false;
-		/* Select and poll tell of who waits already, before the ring's poll does. */
-		if (!pt->keeps_ready) {
-			ready_note(&sk->ready, IN_BITS);
-			ready_used(&sk->ready, EPOLLIN);
-		}
-		return true;
-	}
+	if (sk->listening)
+		return pt->keeps_ready && listener_start(sk);
 	return stream_switch(sk);
 }
 

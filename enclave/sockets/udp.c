@@ -399,10 +399,20 @@ static u32 plain_poll(struct socket *sk, struct poll_table *pt)
 	return 0;
 }
 
+/* Of what is only a guess: what holds. */
+static void confirm(struct socket *sk, u32 asked)
+{
+	struct host_pollfd p = { .fd = sk->hostfd, .events = asked };
+	u64 seq = ready_seq(&sk->ready);
+
+	if (poll_host_now(&p, 1) >= 0)
+		ready_confirm(&sk->ready, asked, (u16)p.revents, seq);
+}
+
 static u32 fast_poll(struct socket *sk, struct poll_table *pt)
 {
 	struct udp *u = sk->udp;
-	u32 bits = 0;
+	u32 bits = 0, known, unsure;
 
 	poll_wait(pt, &sk->ready.queue);
 	if (pt)
@@ -419,7 +429,13 @@ static u32 fast_poll(struct socket *sk, struct poll_table *pt)
 	spin_unlock(&u->lock);
 	if (pt && pt->keeps_ready)
 		return bits;		/* and asks by itself */
-	return bits | ready_known(&sk->ready, ~bits & (pt ? pt->events | EPOLLERR : ~0u));
+	known = ready_bits(&sk->ready, &unsure);
+	unsure &= known & ~bits & (pt ? pt->events | EPOLLERR : ~0u);
+	if (unsure) {
+		confirm(sk, unsure);
+		known = ready_bits(&sk->ready, &unsure);
+	}
+	return bits | known;
 }
 
 /* ---- beginning and end ---- */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Around the file systems that a test has: mounts that are only told apart, no mappings. */
-#include "fs/poll.h"
 #include "fs/proc.h"
 #include "lib/random.h"
 #include "libos/mm.h"
@@ -14,11 +13,6 @@ __attribute__((weak)) void random_bytes(void *dst, size_t n)
 
 	for (u8 *p = dst; n--; p++)
 		*p = (atomic_fetch_add(&next, 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull) >> 56;
-}
-
-int poll_host_now(struct host_pollfd *fds, u32 n)
-{
-	return 0;
 }
 
 void mm_file_sync_slow(struct file *f)

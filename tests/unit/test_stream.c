@@ -164,16 +164,6 @@ int host_setsockopt(int fd, int level, int name, const void *val, size_t n) { re
 int host_shutdown(int fd, int how) { host_shut = how; return 0; }
 int host_close(int fd) { host_closed++; return 0; }
 
-static int host_polls;
-static bool host_has;
-
-int poll_host_now(struct host_pollfd *fds, u32 n)
-{
-	host_polls++;
-	fds->revents = host_has ? fds->events & EPOLLIN : 0;
-	return fds->revents != 0;
-}
-
 int host_getsockopt(int fd, int level, int name, void *val, size_t n)
 {
 	*(int *)val = ECONNRESET;
@@ -639,32 +629,6 @@ static void test_no_room(void **state)
 	finish(sk);
 }
 
-/* Select and poll of a listening socket ask the host only after the ring told of something. */
-static void test_listener_of_poll(void **state)
-{
-	struct poll_table pt = { .events = EPOLLIN };
-	struct socket *sk = connected();
-
-	sk->listening = true;
-	sk->connected = false;
-	host_polls = 0;
-	assert_true(stream_waited_for(sk, &pt));
-	assert_false(sk->ops->poll(sk, &pt) & EPOLLIN);
-	assert_int_equal(host_polls, 1);	/* who came before */
-	assert_false(sk->ops->poll(sk, &pt) & EPOLLIN);
-	assert_int_equal(host_polls, 1);
-	host_has = true;
-	sk->stream->rx.done(&sk->stream->rx, POLLIN, true, -1);
-	assert_true(sk->ops->poll(sk, &pt) & EPOLLIN);
-	assert_int_equal(host_polls, 2);
-	ready_used(&sk->ready, EPOLLIN);	/* as accept() does */
-	host_has = false;
-	assert_false(sk->ops->poll(sk, &pt) & EPOLLIN);
-	assert_false(sk->ops->poll(sk, &pt) & EPOLLIN);
-	assert_int_equal(host_polls, 3);
-	finish(sk);
-}
-
 /* What the host answers when the monitor ends: all goes on, and once. */
 static void test_cut_off(void **state)
 {
@@ -728,7 +692,6 @@ int main(void)
 		cmocka_unit_test_setup(test_back_pressure, fake_setup),
 		cmocka_unit_test_setup(test_order_of_the_end, fake_setup),
 		cmocka_unit_test_setup(test_no_room, fake_setup),
-		cmocka_unit_test_setup(test_listener_of_poll, fake_setup),
 		cmocka_unit_test_setup(test_cut_off, fake_setup),
 		cmocka_unit_test_setup(test_passing, fake_setup),
 	};
